@@ -1,0 +1,2 @@
+//! The `layerstore` command.
+fn main() {}

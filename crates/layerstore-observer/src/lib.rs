@@ -1,0 +1,1 @@
+//! Mutation observers of Layerstore: the trait, a composite, a metrics observer and a change feed

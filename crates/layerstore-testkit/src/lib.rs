@@ -1,0 +1,1 @@
+//! Conformance suites, model tests and doubles for anyone who writes a Layerstore backend
