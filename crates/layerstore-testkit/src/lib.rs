@@ -1,1 +1,3 @@
-//! Conformance suites, model tests and doubles for anyone who writes a Layerstore backend
+//! Conformance suites, model tests and doubles for anyone who writes a Layerstore backend.
+
+pub mod proof;
