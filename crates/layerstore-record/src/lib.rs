@@ -1,1 +1,34 @@
-//! Keys, values, records, hybrid logical clock, merge rules and the versioned record codec of Layerstore
+//! What a record is: its key, its value, its version, and the rules that combine two of them.
+//!
+//! This crate does no I/O, holds no lock, and knows neither where records are kept nor who reads them.
+//! It reads the wall clock in one place only, [`SystemClock`]; everything else takes a [`Clock`].
+
+mod access;
+mod clock;
+mod cost;
+mod expiry;
+mod hlc;
+mod key;
+mod map_name;
+mod or_map;
+mod provenance;
+mod record;
+mod record_value;
+mod timestamp;
+mod value;
+mod version;
+
+pub use access::AccessStats;
+pub use clock::{Clock, Millis, SystemClock};
+pub use cost::Cost;
+pub use expiry::{Expiry, ExpiryError};
+pub use hlc::{ClockDrift, DEFAULT_MAX_DRIFT, Hlc};
+pub use key::{InvalidKey, Key, MAX_KEY_BYTES};
+pub use map_name::{InvalidMapName, MAX_MAP_NAME_BYTES, MapName};
+pub use or_map::{OrEntries, Tags};
+pub use provenance::Provenance;
+pub use record::{Record, RecordBuilder};
+pub use record_value::{KindMismatch, Merged, RecordKind, RecordValue};
+pub use timestamp::{NodeId, Timestamp};
+pub use value::{Fields, MAX_DEPTH, Value};
+pub use version::Version;

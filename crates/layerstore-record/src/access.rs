@@ -1,0 +1,54 @@
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::clock::Millis;
+
+/// How often and when a record was read. Atomics beside the record: touching never writes a record back.
+///
+/// Counts are kept with relaxed loads and stores, so concurrent touches may be lost; they steer eviction, nothing else.
+#[derive(Debug, Default)]
+pub struct AccessStats {
+    last_access: AtomicU64,
+    hits: AtomicU32,
+}
+
+impl AccessStats {
+    /// Starts with a record that was last read at `now`, and never hit.
+    #[must_use]
+    pub fn new(now: Millis) -> Self {
+        Self {
+            last_access: AtomicU64::new(now.0),
+            hits: AtomicU32::new(0),
+        }
+    }
+
+    /// Counts a hit at `now`.
+    pub fn touch(&self, now: Millis) {
+        let hits = self.hits.load(Ordering::Relaxed);
+        if hits < u32::MAX {
+            self.hits.store(hits + 1, Ordering::Relaxed);
+        }
+        // The store is skipped where it would change nothing, so that a hot record's cache line stays shared.
+        if self.last_access.load(Ordering::Relaxed) < now.0 {
+            self.last_access.store(now.0, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns how many hits were counted.
+    #[must_use]
+    pub fn hits(&self) -> u32 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Returns when the record was last read (or made, if it never was).
+    #[must_use]
+    pub fn last_access(&self) -> Millis {
+        Millis(self.last_access.load(Ordering::Relaxed))
+    }
+
+    /// Takes over the counts of the record that this one replaces.
+    pub fn carry_over(&self, from: &Self) {
+        self.hits.store(from.hits(), Ordering::Relaxed);
+        let last = self.last_access().max(from.last_access());
+        self.last_access.store(last.0, Ordering::Relaxed);
+    }
+}

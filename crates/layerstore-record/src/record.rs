@@ -1,0 +1,186 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::access::AccessStats;
+use crate::clock::Millis;
+use crate::cost::Cost;
+use crate::expiry::Expiry;
+use crate::key::Key;
+use crate::record_value::RecordValue;
+use crate::version::Version;
+
+/// A value and what is known of it, shared as `Arc<Record>`: a read never copies the value.
+///
+/// Value and metadata never change: a mutation makes a new record. Only the access statistics and the time of
+/// the last store are atomics, beside what a queue or an observer holds on to.
+#[derive(Debug)]
+pub struct Record {
+    value: RecordValue,
+    version: Version,
+    created: Millis,
+    updated: Millis,
+    expiry: Expiry,
+    /// When the data store confirmed this version, 0 for not yet.
+    stored: AtomicU64,
+    access: AccessStats,
+}
+
+/// Puts a record together.
+#[derive(Debug, Clone)]
+pub struct RecordBuilder {
+    value: RecordValue,
+    version: Version,
+    created: Option<Millis>,
+    updated: Option<Millis>,
+    expiry: Expiry,
+    stored: Option<Millis>,
+}
+
+impl Record {
+    /// Starts a record; times default to those of its version, expiry to never.
+    #[must_use]
+    pub fn builder(value: RecordValue, version: Version) -> RecordBuilder {
+        RecordBuilder {
+            value,
+            version,
+            created: None,
+            updated: None,
+            expiry: Expiry::NEVER,
+            stored: None,
+        }
+    }
+
+    /// Returns the value.
+    #[must_use]
+    pub fn value(&self) -> &RecordValue {
+        &self.value
+    }
+
+    /// Returns the version.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Returns when the key got its first value.
+    #[must_use]
+    pub fn created(&self) -> Millis {
+        self.created
+    }
+
+    /// Returns when this value was written.
+    #[must_use]
+    pub fn updated(&self) -> Millis {
+        self.updated
+    }
+
+    /// Returns when the record ends.
+    #[must_use]
+    pub fn expiry(&self) -> Expiry {
+        self.expiry
+    }
+
+    /// Returns when the data store confirmed this version, `None` while it has not.
+    #[must_use]
+    pub fn last_stored(&self) -> Option<Millis> {
+        match self.stored.load(Ordering::Acquire) {
+            0 => None,
+            millis => Some(Millis(millis)),
+        }
+    }
+
+    /// Notes that the data store confirmed this version at `now`.
+    pub fn mark_stored(&self, now: Millis) {
+        self.stored.store(now.0.max(1), Ordering::Release);
+    }
+
+    /// Returns the access statistics.
+    #[must_use]
+    pub fn access(&self) -> &AccessStats {
+        &self.access
+    }
+
+    /// Tells whether nothing is left but the memory of a removal.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        self.value.is_tombstone()
+    }
+
+    /// Tells whether the record has ended at `now`, swept or not.
+    #[must_use]
+    pub fn is_expired(&self, now: Millis) -> bool {
+        self.expiry.is_over(now, self.access.last_access())
+    }
+
+    /// Returns the memory that this record takes under `key`: the record's shared allocation, what its value
+    /// keeps on the heap, and the key; without what the engine adds.
+    #[must_use]
+    pub fn cost(&self, key: &Key) -> Cost {
+        let counts = 2 * size_of::<usize>();
+        let record = counts + size_of::<Self>() + self.value.heap_bytes();
+        Cost::from_bytes(record + size_of::<Key>() + key.heap_bytes())
+    }
+
+    /// Starts a record that replaces this one: the creation time stays.
+    #[must_use]
+    pub fn successor(&self, value: RecordValue, version: Version) -> RecordBuilder {
+        Self::builder(value, version).created(self.created)
+    }
+}
+
+impl PartialEq for Record {
+    /// Compares value, version, times and expiry; neither access statistics nor the time of storing.
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+            && self.version == other.version
+            && self.created == other.created
+            && self.updated == other.updated
+            && self.expiry == other.expiry
+    }
+}
+
+impl Eq for Record {}
+
+impl RecordBuilder {
+    /// Sets when the key got its first value.
+    #[must_use]
+    pub fn created(mut self, at: Millis) -> Self {
+        self.created = Some(at);
+        self
+    }
+
+    /// Sets when this value was written.
+    #[must_use]
+    pub fn updated(mut self, at: Millis) -> Self {
+        self.updated = Some(at);
+        self
+    }
+
+    /// Sets when the record ends.
+    #[must_use]
+    pub fn expiry(mut self, expiry: Expiry) -> Self {
+        self.expiry = expiry;
+        self
+    }
+
+    /// Sets when the data store confirmed this version.
+    #[must_use]
+    pub fn stored(mut self, at: Millis) -> Self {
+        self.stored = Some(at);
+        self
+    }
+
+    /// Makes the record.
+    #[must_use]
+    pub fn build(self) -> Record {
+        let updated = self.updated.unwrap_or(self.version.millis());
+        Record {
+            value: self.value,
+            version: self.version,
+            created: self.created.unwrap_or(updated),
+            updated,
+            expiry: self.expiry,
+            stored: AtomicU64::new(self.stored.map_or(0, |at| at.0.max(1))),
+            access: AccessStats::new(updated),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+mod fields;
+mod order;
+
+pub use fields::Fields;
+
+/// How deep arrays and maps may stand within each other: beyond it a value is refused, on the way in and out.
+pub const MAX_DEPTH: usize = 64;
+
+/// What a record holds: one of nine shapes, from and to anything that serde knows.
+///
+/// Integers that are not negative are [`Value::U64`] when they come through serde or `From`, so that equal
+/// numbers are equal values. Comparison is total: floats are ordered by `f64::total_cmp`.
+#[derive(Debug, Clone, Default)]
+pub enum Value {
+    /// Nothing.
+    #[default]
+    Null,
+    /// True or false.
+    Bool(bool),
+    /// An integer below zero (any `i64`, but see above).
+    I64(i64),
+    /// An integer from zero up.
+    U64(u64),
+    /// A floating-point number.
+    F64(f64),
+    /// Text.
+    String(Box<str>),
+    /// Bytes.
+    Bytes(Box<[u8]>),
+    /// A sequence.
+    Array(Box<[Value]>),
+    /// Named values.
+    Map(Fields),
+}
+
+impl Value {
+    /// Returns how deep arrays and maps stand within each other: 0 for a plain value.
+    ///
+    /// Does not recurse further than one level beyond [`MAX_DEPTH`].
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth_within(MAX_DEPTH + 1)
+    }
+
+    /// Returns the bytes that the value keeps on the heap, exact for what is asked of the allocator.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::I64(_) | Self::U64(_) | Self::F64(_) => 0,
+            Self::String(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Array(items) => items
+                .iter()
+                .map(|item| size_of::<Self>() + item.heap_bytes())
+                .sum(),
+            Self::Map(fields) => fields.heap_bytes(),
+        }
+    }
+
+    /// Returns the value at `path` (names of maps, in turn), if there is one.
+    #[must_use]
+    pub fn at<'a>(&self, path: impl IntoIterator<Item = &'a str>) -> Option<&Self> {
+        path.into_iter().try_fold(self, |value, name| match value {
+            Self::Map(fields) => fields.get(name),
+            _ => None,
+        })
+    }
+
+    fn depth_within(&self, limit: usize) -> usize {
+        if limit == 0 {
+            return 0;
+        }
+        let deepest = |depths: &mut dyn Iterator<Item = usize>| 1 + depths.max().unwrap_or(0);
+        match self {
+            Self::Array(items) => deepest(&mut items.iter().map(|item| item.depth_within(limit - 1))),
+            Self::Map(fields) => deepest(&mut fields.iter().map(|(_, value)| value.depth_within(limit - 1))),
+            _ => 0,
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::U64(value)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        u64::try_from(value).map_or(Self::I64(value), Self::U64)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::F64(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::String(value.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::String(value.into())
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Self {
+        Self::Bytes(value.into())
+    }
+}
+
+impl From<Vec<Value>> for Value {
+    fn from(value: Vec<Value>) -> Self {
+        Self::Array(value.into())
+    }
+}
+
+impl From<Fields> for Value {
+    fn from(value: Fields) -> Self {
+        Self::Map(value)
+    }
+}

@@ -1,0 +1,65 @@
+use super::Value;
+
+/// The named values of a map, each name once, in the byte order of the names.
+///
+/// A sorted slice: one allocation for all, and the same fields give the same bytes whatever order they came in.
+#[derive(Debug, Clone, Default)]
+pub struct Fields(Box<[(Box<str>, Value)]>);
+
+impl Fields {
+    /// Collects fields; of a name that comes twice the first value stays and the name is returned as an error.
+    ///
+    /// # Errors
+    /// The name that comes twice.
+    pub fn new(mut fields: Vec<(Box<str>, Value)>) -> Result<Self, Box<str>> {
+        fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+        match fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(pair[0].0.clone()),
+            None => Ok(Self(fields.into())),
+        }
+    }
+
+    /// Returns the value of the field `name`.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        let at = self
+            .0
+            .binary_search_by(|(field, _)| field.as_ref().cmp(name))
+            .ok()?;
+        self.0.get(at).map(|(_, value)| value)
+    }
+
+    /// Returns how many fields there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells whether there are no fields.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Iterates over names and values in the byte order of the names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    /// Returns the bytes kept on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let field = |(name, value): &(Box<str>, Value)| {
+            size_of::<(Box<str>, Value)>() + name.len() + value.heap_bytes()
+        };
+        self.0.iter().map(field).sum()
+    }
+}
+
+impl IntoIterator for Fields {
+    type Item = (Box<str>, Value);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_vec().into_iter()
+    }
+}
