@@ -1,1 +1,11 @@
-//! Layer 1 of Layerstore: the storage engine trait and a concurrent in-memory hash map engine
+//! Layer 1: keep records in memory, and nothing else.
+//!
+//! This crate does no I/O, never reads the clock, and has no idea that expiry, persistence or observers exist.
+
+mod cursor;
+mod engine;
+mod lookup;
+
+pub use cursor::{Cursor, Page, Slot};
+pub use engine::StorageEngine;
+pub use lookup::{ColdError, ColdFuture, ColdRecord, Computed, Decision, Lookup, Previous};
