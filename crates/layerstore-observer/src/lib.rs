@@ -1,1 +1,9 @@
-//! Mutation observers of Layerstore: the trait, a composite, a metrics observer and a change feed
+//! Tell others what happened to records, without letting them slow or endanger the write.
+//!
+//! This crate does not know where records are kept nor who changed them; it is told.
+
+mod mutation;
+mod observer;
+
+pub use mutation::{Mutation, MutationEvent, Ownership, PreviousValue, RemoveReason};
+pub use observer::{MutationObserver, ObserverError};
