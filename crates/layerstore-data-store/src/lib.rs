@@ -1,1 +1,15 @@
-//! Layer 3 of Layerstore: the map data store contract, its errors, backoff, breaker, and the null and in-memory stores
+//! Layer 3: the contract of a store that keeps records when the process does not.
+//!
+//! This crate knows nothing of memory, eviction, partitions or observers; and the contract knows of no backend.
+
+mod error;
+mod limits;
+mod scan;
+mod store;
+mod write;
+
+pub use error::{ErrorKind, FlushError, Outcome, StoreError};
+pub use limits::Limits;
+pub use scan::{Include, ScanPage, ScanRequest};
+pub use store::{CloseReport, MapClaim, MapDataStore, TryApply};
+pub use write::{Expect, Write, WriteOp, WriteResult};
