@@ -1,2 +1,58 @@
-//! Repository tasks.
-fn main() {}
+//! Repository tasks, run as `cargo xtask TASK`. `cargo xtask` alone lists them.
+//!
+//! This package gates everything else, so it compiles in seconds: std and a JSON parser.
+
+mod ci;
+mod console;
+mod deny;
+mod failure;
+mod features;
+mod process;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use console::say;
+use failure::{Failure, Outcome};
+use workspace::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  test [FILTER…]         every test and doc test, and a closing count
+  ci [--no-test]         what must hold before a change lands
+  tidy                   the rules of this repository that no compiler knows
+";
+
+/// A command line that makes no sense, as other tools of this kind answer it.
+const USAGE_EXIT: u8 = 2;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some((task, rest)) = args.split_first() else {
+        say(USAGE);
+        return ExitCode::from(USAGE_EXIT);
+    };
+    match run(task, rest) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            say(format!("xtask {task}: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: &str, rest: &[String]) -> Outcome<bool> {
+    let workspace = Workspace::read()?;
+    match (task, rest) {
+        ("test", filters) => test::run(&workspace, filters),
+        ("ci", []) => ci::run(&workspace, true),
+        ("ci", [flag]) if flag == "--no-test" => ci::run(&workspace, false),
+        ("tidy", []) => tidy::run(&workspace).map(|()| true),
+        _ => Err(Failure::new(format!("unknown task or argument\n\n{USAGE}"))),
+    }
+}

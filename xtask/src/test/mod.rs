@@ -1,0 +1,87 @@
+//! `cargo xtask test`: every test and doc test of the workspace, and a closing count.
+
+mod junit;
+mod libtest;
+mod tally;
+
+use std::path::Path;
+
+use crate::console::say;
+use crate::failure::{Context, Outcome};
+use crate::process::{Ended, Process};
+use crate::tools::NEXTEST;
+use crate::workspace::Workspace;
+
+use libtest::Libtest;
+use tally::Tally;
+
+/// What every run of the workspace's tests covers.
+const SCOPE: [&str; 2] = ["--workspace", "--all-features"];
+
+/// Runs the tests whose names contain one of `filters`, or all; returns whether none failed.
+pub(crate) fn run(workspace: &Workspace, filters: &[String]) -> Outcome<bool> {
+    let mut tally = match NEXTEST.ensure(workspace) {
+        Ok(nextest) => with_nextest(workspace, &nextest, filters)?,
+        Err(failure) => {
+            say(format!("{failure}: running `cargo test` instead"));
+            with_cargo(workspace, &["--lib", "--bins", "--tests", "--examples"], filters)?
+        }
+    };
+    tally.add(with_cargo(workspace, &["--doc"], filters)?);
+    close(&tally);
+    Ok(tally.failed == 0)
+}
+
+fn close(tally: &Tally) {
+    if !tally.reasons.is_empty() {
+        say("");
+        tally.reasons.iter().for_each(say);
+    }
+    say("");
+    say(tally.closing());
+}
+
+fn with_nextest(workspace: &Workspace, nextest: &Path, filters: &[String]) -> Outcome<Tally> {
+    let profile = if std::env::var_os("CI").is_some() {
+        "ci"
+    } else {
+        "default"
+    };
+    let report = workspace.target.join("nextest").join(profile).join("junit.xml");
+    // A report of an earlier run must not be counted where this run does not come to write one.
+    if report.exists() {
+        std::fs::remove_file(&report).context(|| format!("remove {}", report.display()))?;
+    }
+    let ended = Process::new(nextest, &workspace.root)
+        .args([
+            "nextest",
+            "run",
+            "--no-fail-fast",
+            "--no-tests",
+            "pass",
+            "--profile",
+            profile,
+        ])
+        .args(SCOPE)
+        .args(filters)
+        .status()?;
+    let tally = std::fs::read_to_string(&report)
+        .map(|xml| junit::tally(&xml))
+        .unwrap_or_default();
+    Ok(tally.judged(ended == Ended::Success))
+}
+
+fn with_cargo(workspace: &Workspace, kinds: &[&str], filters: &[String]) -> Outcome<Tally> {
+    let mut libtest = Libtest::default();
+    let ended = Process::cargo(&workspace.root)
+        .args(["test", "--no-fail-fast"])
+        .args(SCOPE)
+        .args(kinds)
+        .args(["--", "--show-output"])
+        .args(filters)
+        .lines(|line| {
+            say(line);
+            libtest.read(line);
+        })?;
+    Ok(libtest.tally().judged(ended == Ended::Success))
+}
