@@ -24,7 +24,9 @@ pub(crate) fn run(workspace: &Workspace, filters: &[String]) -> Outcome<bool> {
         Ok(nextest) => with_nextest(workspace, &nextest, filters)?,
         Err(failure) => {
             say(format!("{failure}: running `cargo test` instead"));
-            with_cargo(workspace, &["--lib", "--bins", "--tests", "--examples"], filters)?
+            // Without a process each, only this shows what passing tests print, and so what they skip.
+            let shown = [&["--show-output".to_owned()], filters].concat();
+            with_cargo(workspace, &["--lib", "--bins", "--tests", "--examples"], &shown)?
         }
     };
     tally.add(with_cargo(workspace, &["--doc"], filters)?);
@@ -71,14 +73,14 @@ fn with_nextest(workspace: &Workspace, nextest: &Path, filters: &[String]) -> Ou
     Ok(tally.judged(ended == Ended::Success))
 }
 
-fn with_cargo(workspace: &Workspace, kinds: &[&str], filters: &[String]) -> Outcome<Tally> {
+fn with_cargo(workspace: &Workspace, kinds: &[&str], harness: &[String]) -> Outcome<Tally> {
     let mut libtest = Libtest::default();
     let ended = Process::cargo(&workspace.root)
         .args(["test", "--no-fail-fast"])
         .args(SCOPE)
         .args(kinds)
-        .args(["--", "--show-output"])
-        .args(filters)
+        .args(["--"])
+        .args(harness)
         .lines(|line| {
             say(line);
             libtest.read(line);
