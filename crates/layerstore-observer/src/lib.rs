@@ -4,6 +4,8 @@
 
 mod mutation;
 mod observer;
+mod owned;
 
 pub use mutation::{Mutation, MutationEvent, Ownership, PreviousValue, RemoveReason};
 pub use observer::{MutationObserver, ObserverError};
+pub use owned::{OwnedEvent, OwnedMutation, OwnedPrevious};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use layerstore_record::{Key, MapName, Provenance, Record};
+use layerstore_record::{Key, MapName, Provenance, Record, Version};
 
 /// Something that happened to the records of one partition of a map, told after memory has changed.
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +160,22 @@ impl<'a> MutationEvent<'a> {
             | Self::Evict { key, .. }
             | Self::Load { key, .. }
             | Self::ReplicationPut { key, .. } => Some(key),
+            Self::Clear { .. } | Self::Reset { .. } | Self::Destroy { .. } => None,
+        }
+    }
+
+    /// Returns the version that the key has after the event: of its record or tombstone.
+    ///
+    /// `None` for events without a key, and for a removal from memory alone, which leaves no version.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        match self {
+            Self::Put { record, .. }
+            | Self::Update { record, .. }
+            | Self::Evict { record, .. }
+            | Self::Load { record, .. }
+            | Self::ReplicationPut { record, .. } => Some(record.version()),
+            Self::Remove { tombstone, .. } => tombstone.map(|tombstone| tombstone.version()),
             Self::Clear { .. } | Self::Reset { .. } | Self::Destroy { .. } => None,
         }
     }
