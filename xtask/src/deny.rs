@@ -23,13 +23,7 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome<Done> {
         kinds.push("advisories");
     }
     let run = Process::new(&deny, &workspace.root)
-        .args([
-            "--all-features",
-            "--locked",
-            "check",
-            "--hide-inclusion-graph",
-            "--disable-fetch",
-        ])
+        .args(["--locked", "check", "--hide-inclusion-graph", "-D", "warnings"])
         .args(kinds);
     if run.status()? != Ended::Success {
         return Err(Failure::new(format!("`{}` failed", run.describe())));
