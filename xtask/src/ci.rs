@@ -4,7 +4,7 @@ use crate::console::{Stopwatch, say, table};
 use crate::failure::{Failure, Outcome};
 use crate::process::{Ended, Process};
 use crate::workspace::Workspace;
-use crate::{deny, features, test, tidy};
+use crate::{defects, deny, features, test, tidy};
 
 /// How a step that did not fail ended.
 pub(crate) enum Done {
@@ -21,7 +21,7 @@ const TESTS: Step = ("test", |workspace| match test::run(workspace, &[])? {
     false => Err(Failure::new("see the failing tests above")),
 });
 
-const CHECKS: [Step; 7] = [
+const CHECKS: [Step; 8] = [
     ("fmt", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
     ("clippy", |workspace| {
         let scope = [
@@ -49,6 +49,9 @@ const CHECKS: [Step; 7] = [
         features::check(workspace).map(|()| Done::Passed)
     }),
     ("package", package),
+    ("defects", |workspace| {
+        defects::quick(workspace).map(|()| Done::Passed)
+    }),
 ];
 
 /// Runs all steps, also after one failed; returns whether none failed.

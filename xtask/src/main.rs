@@ -4,10 +4,12 @@
 
 mod ci;
 mod console;
+mod defects;
 mod deny;
 mod failure;
 mod features;
 mod process;
+mod prove;
 mod test;
 mod tidy;
 mod tools;
@@ -25,6 +27,9 @@ usage: cargo xtask TASK
   test [FILTER…]         every test and doc test, and a closing count
   ci [--no-test]         what must hold before a change lands
   tidy                   the rules of this repository that no compiler knows
+  prove                  lists the suites of proofs
+  prove SUITE [--again]  the full figures, into docs/proof.md
+  prove defects [NAME…]  every seeded defect must be caught by the test that it names
 ";
 
 /// A command line that makes no sense, as other tools of this kind answer it.
@@ -53,6 +58,8 @@ fn run(task: &str, rest: &[String]) -> Outcome<bool> {
         ("ci", []) => ci::run(&workspace, true),
         ("ci", [flag]) if flag == "--no-test" => ci::run(&workspace, false),
         ("tidy", []) => tidy::run(&workspace).map(|()| true),
+        ("prove", []) => prove::list(&workspace).map(|()| true),
+        ("prove", [suite, rest @ ..]) => prove::run(&workspace, suite, rest),
         _ => Err(Failure::new(format!("unknown task or argument\n\n{USAGE}"))),
     }
 }

@@ -35,6 +35,11 @@ impl Libtest {
         }
     }
 
+    /// How many tests ran.
+    pub(crate) fn ran(&self) -> usize {
+        self.passed + self.failed
+    }
+
     /// The counts; a passing test that printed `SKIPPED …` counts as skipped.
     pub(crate) fn tally(self) -> Tally {
         Tally {
@@ -58,6 +63,7 @@ mod tests {
             test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s\n\
             test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 4 filtered out; finished in 0.2s\n";
         output.lines().for_each(|line| libtest.read(line));
+        assert_eq!(libtest.ran(), 6);
         let tally = libtest.tally();
         assert_eq!(tally.closing(), "3 passed, 2 failed, 2 skipped");
         assert_eq!(tally.reasons, ["SKIPPED power cut: needs root"]);

@@ -12,7 +12,7 @@ use crate::process::{Ended, Process};
 use crate::tools::NEXTEST;
 use crate::workspace::Workspace;
 
-use libtest::Libtest;
+pub(crate) use libtest::Libtest;
 use tally::Tally;
 
 /// What every run of the workspace's tests covers.

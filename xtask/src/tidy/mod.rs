@@ -1,27 +1,39 @@
 //! `cargo xtask tidy`: the rules of this repository that no compiler knows.
 
 mod arrows;
+mod clauses;
 mod dependencies;
+mod links;
 mod manifests;
 mod source;
 mod tree;
+mod words;
 
 use crate::console::say;
+use crate::defects::Defect;
 use crate::failure::{Failure, Outcome};
+use crate::prove;
 use crate::workspace::Workspace;
 use tree::Tree;
 
 /// Runs every check and prints what each finds.
 pub(crate) fn run(workspace: &Workspace) -> Outcome<()> {
     let tree = Tree::read(&workspace.root)?;
+    let defects = Defect::all(&workspace.root)?;
     let found = [
         arrows::check(workspace),
         manifests::check(workspace),
         dependencies::check(workspace, &tree),
         source::check(&tree),
+        words::check(&tree),
+        links::check(&tree),
+        prove::check_page(workspace),
     ]
     .concat();
     found.iter().for_each(say);
+    for open in clauses::check(workspace, &tree, &defects) {
+        say(format!("not yet: {open}"));
+    }
     if found.is_empty() {
         return Ok(());
     }

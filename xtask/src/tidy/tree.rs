@@ -35,6 +35,12 @@ impl Tree {
     pub(crate) fn text(&self, path: &str) -> Option<&str> {
         self.0.get(path).map(String::as_str)
     }
+
+    /// Whether that file or folder exists.
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        let folder = format!("{path}/");
+        path.is_empty() || self.0.contains_key(path) || self.0.keys().any(|file| file.starts_with(&folder))
+    }
 }
 
 #[cfg(test)]

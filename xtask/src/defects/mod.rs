@@ -1,0 +1,247 @@
+//! Seeded defects: each patch under `xtask/defects` breaks one promise on purpose, and the test that it names must
+//! notice. A test that cannot fail proves nothing.
+
+mod patch;
+mod scratch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+
+use crate::console::{Stopwatch, say, table};
+use crate::failure::{Context, Failure, Outcome};
+use crate::process::Process;
+use crate::workspace::Workspace;
+pub(crate) use patch::{Defect, FOLDER};
+use scratch::{Ran, Scratch};
+
+/// CI runs one in so many, another share with each commit.
+const QUICK_SHARE: usize = 20;
+
+/// What running the defects showed.
+pub(crate) struct Summary {
+    pub(crate) run: usize,
+    pub(crate) caught: usize,
+}
+
+/// What became of one defect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Caught,
+    /// The test passes although the promise is broken.
+    Missed,
+    /// The patch, the test or the build is at fault: nothing was proven.
+    Broken(String),
+}
+
+impl Verdict {
+    fn text(&self) -> String {
+        match self {
+            Self::Caught => "caught".to_owned(),
+            Self::Missed => "MISSED: the test passes with the defect".to_owned(),
+            Self::Broken(why) => format!("BROKEN: {why}"),
+        }
+    }
+}
+
+/// Runs the defects of those names, or all of them.
+pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Outcome<Summary> {
+    let mut defects = Defect::all(&workspace.root)?;
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| !defects.iter().any(|defect| defect.name == **name))
+    {
+        return Err(Failure::new(format!("there is no {FOLDER}/{unknown}.patch")));
+    }
+    defects.retain(|defect| names.is_empty() || names.contains(&defect.name));
+    try_each(workspace, &defects)
+}
+
+/// Checks that every patch still applies, and runs a share of them that moves on with each commit.
+pub(crate) fn quick(workspace: &Workspace) -> Outcome<()> {
+    let defects = Defect::all(&workspace.root)?;
+    let stale: Vec<String> = defects
+        .iter()
+        .filter_map(|defect| stale(workspace, defect))
+        .collect();
+    if !stale.is_empty() {
+        return Err(Failure::new(format!(
+            "patches that do not apply:\n{}",
+            stale.join("\n")
+        )));
+    }
+    let commits = Process::new("git", &workspace.root)
+        .args(["rev-list", "--count", "HEAD"])
+        .stdout()?;
+    let summary = try_each(workspace, &share(&defects, commits.trim().parse().unwrap_or(0)))?;
+    if summary.caught == summary.run {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{} of {} defects were caught",
+        summary.caught, summary.run
+    )))
+}
+
+fn stale(workspace: &Workspace, defect: &Defect) -> Option<String> {
+    let git = Process::new("git", &workspace.root);
+    let check = git.args(["apply".as_ref(), "--check".as_ref(), defect.path.as_os_str()]);
+    check
+        .stdout()
+        .err()
+        .map(|failure| format!("  {}: {failure}", defect.name))
+}
+
+/// A twentieth of the defects, at least one, starting where the previous commit's share ended.
+fn share(defects: &[Defect], commits: usize) -> Vec<Defect> {
+    let size = defects.len().div_ceil(QUICK_SHARE);
+    let start = commits.wrapping_mul(size).checked_rem(defects.len()).unwrap_or(0);
+    defects.iter().cycle().skip(start).take(size).cloned().collect()
+}
+
+fn try_each(workspace: &Workspace, defects: &[Defect]) -> Outcome<Summary> {
+    let mut scratch = Scratch::open(workspace)?;
+    let mut memory = Memory::open(workspace)?;
+    let mut rows = vec![["defect", "clause", "time", "result"].map(str::to_owned).to_vec()];
+    let mut sound = BTreeMap::new();
+    let mut caught = 0;
+    // Neighbours of one package share a build.
+    let mut ordered: Vec<&Defect> = defects.iter().collect();
+    ordered.sort_by_key(|defect| (&defect.package, &defect.name));
+    for defect in ordered {
+        let watch = Stopwatch::start();
+        let verdict = match memory.caught(&scratch, defect) {
+            true => Verdict::Caught,
+            false => attempt(workspace, &mut scratch, defect, &mut sound)?,
+        };
+        if verdict == Verdict::Caught {
+            caught += 1;
+            memory.remember(&scratch, defect)?;
+        }
+        let time = format!("{:.1} s", watch.elapsed().as_secs_f64());
+        say(format!("{}: {} ({time})", defect.name, verdict.text()));
+        rows.push(vec![
+            defect.name.clone(),
+            defect.clauses.join(", "),
+            time,
+            verdict.text(),
+        ]);
+    }
+    say("");
+    table(&rows).iter().for_each(say);
+    Ok(Summary {
+        run: defects.len(),
+        caught,
+    })
+}
+
+/// Runs the test of a defect without and then with it. `sound` remembers what was found without.
+fn attempt(
+    workspace: &Workspace,
+    scratch: &mut Scratch,
+    defect: &Defect,
+    sound: &mut BTreeMap<(String, String), Option<String>>,
+) -> Outcome<Verdict> {
+    let test = (defect.package.clone(), defect.test.clone());
+    if !sound.contains_key(&test) {
+        sound.insert(test.clone(), unsound(scratch.test(&test.0, &test.1)?));
+    }
+    if let Some(Some(why)) = sound.get(&test) {
+        return Ok(Verdict::Broken(format!("without the defect, {why}")));
+    }
+    if let Err(failure) = scratch.apply(defect) {
+        scratch.restore(workspace)?;
+        return Ok(Verdict::Broken(failure.to_string()));
+    }
+    let ran = scratch.test(&test.0, &test.1);
+    scratch.restore(workspace)?;
+    Ok(match ran? {
+        Ran::Failed => Verdict::Caught,
+        Ran::Passed => Verdict::Missed,
+        Ran::Nothing => Verdict::Broken("its test does not exist with the defect".to_owned()),
+        Ran::NotBuilt(errors) => Verdict::Broken(format!("it does not compile: {errors}")),
+    })
+}
+
+/// Why a test cannot be used to catch anything, where it cannot.
+fn unsound(ran: Ran) -> Option<String> {
+    match ran {
+        Ran::Passed => None,
+        Ran::Failed => Some("its test fails".to_owned()),
+        Ran::Nothing => Some("its test does not exist".to_owned()),
+        Ran::NotBuilt(errors) => Some(format!("its test does not compile: {errors}")),
+    }
+}
+
+/// The defects that were caught in this very state of the repository, so that an interrupted run goes on.
+struct Memory {
+    path: PathBuf,
+    caught: BTreeSet<String>,
+}
+
+impl Memory {
+    fn open(workspace: &Workspace) -> Outcome<Self> {
+        let path = workspace.target.join("defects").join("caught");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        Ok(Self {
+            path,
+            caught: text.lines().map(str::to_owned).collect(),
+        })
+    }
+
+    fn caught(&self, scratch: &Scratch, defect: &Defect) -> bool {
+        self.caught.contains(&mark(scratch.state, defect))
+    }
+
+    fn remember(&mut self, scratch: &Scratch, defect: &Defect) -> Outcome<()> {
+        let suffix = state_suffix(scratch.state);
+        self.caught.retain(|mark| mark.ends_with(&suffix));
+        self.caught.insert(mark(scratch.state, defect));
+        let text: Vec<&str> = self.caught.iter().map(String::as_str).collect();
+        std::fs::write(&self.path, text.join("\n")).context(|| format!("write {}", self.path.display()))
+    }
+}
+
+fn mark(state: u64, defect: &Defect) -> String {
+    let mut hasher = DefaultHasher::new();
+    defect.text.hash(&mut hasher);
+    format!("{} {:016x}{}", defect.name, hasher.finish(), state_suffix(state))
+}
+
+fn state_suffix(state: u64) -> String {
+    format!(" {state:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Defect, share};
+
+    fn defects(count: usize) -> Vec<Defect> {
+        (0..count)
+            .map(|number| Defect {
+                name: number.to_string(),
+                ..Defect::default()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_share_is_a_twentieth_and_at_least_one() {
+        assert_eq!(share(&defects(0), 7).len(), 0);
+        assert_eq!(share(&defects(1), 7).len(), 1);
+        assert_eq!(share(&defects(60), 7).len(), 3);
+        assert_eq!(share(&defects(61), 7).len(), 4);
+    }
+
+    #[test]
+    fn every_defect_has_its_turn() {
+        let all = defects(45);
+        let mut seen: Vec<String> = (0..20)
+            .flat_map(|commit| share(&all, commit))
+            .map(|d| d.name)
+            .collect();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 45);
+    }
+}

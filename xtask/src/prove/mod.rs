@@ -1,0 +1,239 @@
+//! `cargo xtask prove SUITE`: the full figures of what the ordinary tests run a twentieth of.
+
+mod evidence;
+mod page;
+mod suites;
+
+use std::time::Duration;
+
+use crate::console::{Stopwatch, say};
+use crate::defects;
+use crate::failure::{Failure, Outcome};
+use crate::process::{Ended, Process};
+use crate::test::Libtest;
+use crate::workspace::Workspace;
+use evidence::Evidence;
+use page::{Finding, Page};
+use suites::{DEFECTS, DEFECTS_PROOF, PROOFS, Proof};
+
+/// What a whole suite may take.
+const SUITE_DEADLINE: Duration = Duration::from_secs(60 * 60);
+
+/// Twenty twentieths: the full figures.
+const SCALE: (&str, &str) = ("LAYERSTORE_PROOF_SCALE", "20");
+
+/// Runs a suite again even where this commit has passed it.
+const AGAIN: &str = "--again";
+
+/// Lists the suites, and gives the page the rows of those that have not run yet.
+pub(crate) fn list(workspace: &Workspace) -> Outcome<()> {
+    suites::names().iter().for_each(say);
+    Page::read(workspace).write()
+}
+
+/// Finds a page that does not have the rows of today's suites.
+pub(crate) fn check_page(workspace: &Workspace) -> Vec<String> {
+    let stale = Page::read(workspace).is_stale();
+    stale
+        .then(|| "docs/proof.md: not as its suites are: run `cargo xtask prove`".to_owned())
+        .into_iter()
+        .collect()
+}
+
+/// Runs a suite; returns whether all of it holds.
+pub(crate) fn run(workspace: &Workspace, suite: &str, rest: &[String]) -> Outcome<bool> {
+    if suite == DEFECTS {
+        return prove_defects(workspace, rest);
+    }
+    let again = match rest {
+        [] => false,
+        [flag] if flag == AGAIN => true,
+        _ => {
+            return Err(Failure::new(format!(
+                "usage: cargo xtask prove {suite} [{AGAIN}]"
+            )));
+        }
+    };
+    let proofs: Vec<&Proof> = PROOFS.iter().filter(|proof| proof.suite == suite).collect();
+    if proofs.is_empty() {
+        return Err(Failure::new(format!(
+            "no suite {suite}; there are: {}",
+            suites::names().join(", ")
+        )));
+    }
+    let commit = commit(workspace)?;
+    let watch = Stopwatch::start();
+    let mut page = Page::read(workspace);
+    let mut all = true;
+    for proof in proofs {
+        let name = format!("{} {}", proof.id, proof.package);
+        let done = page
+            .finding(proof)
+            .is_some_and(|row| row.commit == commit && row.result == PASSED);
+        if done && !again && !commit.ends_with(DIRTY) {
+            say(format!(
+                "{name}: passed at this commit; {AGAIN} runs it once more"
+            ));
+            continue;
+        }
+        let left = SUITE_DEADLINE.saturating_sub(watch.elapsed());
+        let finding = prove(workspace, proof, left, &commit)?;
+        say(format!(
+            "{name}: {} ({}, {} min)",
+            finding.result, finding.cycles, finding.minutes
+        ));
+        all &= !finding.result.starts_with(FAILED);
+        page.record(proof, finding)?;
+    }
+    Ok(all)
+}
+
+const PASSED: &str = "passed";
+const FAILED: &str = "FAILED";
+
+fn prove(workspace: &Workspace, proof: &Proof, left: Duration, commit: &str) -> Outcome<Finding> {
+    let cargo = Process::cargo(&workspace.root).env(SCALE.0, SCALE.1);
+    let cargo = cargo.args([
+        "test",
+        "--release",
+        "--all-features",
+        "--package",
+        proof.package,
+        "--tests",
+    ]);
+    // Building is not proving: its minutes are not counted.
+    let built = cargo
+        .clone()
+        .args(["--no-run", "--quiet"])
+        .deadline(left)
+        .status()?;
+    let watch = Stopwatch::start();
+    let mut evidence = Evidence::default();
+    let mut libtest = Libtest::default();
+    let ended = match built {
+        Ended::Success => cargo
+            .args(["--", "--nocapture", proof.filter])
+            .deadline(left)
+            .lines(|line| {
+                evidence.read(proof.id, line);
+                libtest.read(line);
+                if line.contains("PROOF") {
+                    say(line);
+                }
+            })?,
+        failed => failed,
+    };
+    Ok(Finding {
+        cycles: evidence.cycles(),
+        seeds: evidence.seeds(),
+        minutes: format!("{:.1}", watch.elapsed().as_secs_f64() / 60.0),
+        result: judge(built, ended, libtest.ran(), &evidence),
+        commit: commit.to_owned(),
+    })
+}
+
+/// Says what a run has shown. A proof that says nothing has shown nothing.
+fn judge(built: Ended, ended: Ended, ran: usize, evidence: &Evidence) -> String {
+    let why = match (built, ended) {
+        (Ended::Failure, _) => "does not build",
+        (Ended::TimedOut, _) | (_, Ended::TimedOut) => "over the time of its suite",
+        _ if evidence.violations > 0 => return format!("{FAILED}: {} violations", evidence.violations),
+        (_, Ended::Failure) => "a test fails",
+        _ if ran == 0 => "no such test",
+        _ if !evidence.skips.is_empty() => return format!("SKIPPED: {}", evidence.skips.join("; ")),
+        _ if evidence.lines == 0 => "no PROOF line",
+        _ => return PASSED.to_owned(),
+    };
+    format!("{FAILED}: {why}")
+}
+
+fn prove_defects(workspace: &Workspace, names: &[String]) -> Outcome<bool> {
+    let watch = Stopwatch::start();
+    let summary = defects::run(workspace, names)?;
+    let all = summary.caught == summary.run;
+    let result = format!("{} of {} caught", summary.caught, summary.run);
+    say("");
+    say(&result);
+    // A selection proves itself only, so it leaves the row of the whole alone.
+    if names.is_empty() {
+        Page::read(workspace).record(
+            &DEFECTS_PROOF,
+            Finding {
+                cycles: format!("{} defects", summary.run),
+                seeds: "-".to_owned(),
+                minutes: format!("{:.1}", watch.elapsed().as_secs_f64() / 60.0),
+                result: if all {
+                    result
+                } else {
+                    format!("{FAILED}: {result}")
+                },
+                commit: commit(workspace)?,
+            },
+        )?;
+    }
+    Ok(all)
+}
+
+/// Marks a commit with changes on top of it.
+const DIRTY: &str = "+";
+
+/// The commit, marked where the work tree has changes other than to pages.
+fn commit(workspace: &Workspace) -> Outcome<String> {
+    let git = |args: &[&str]| Process::new("git", &workspace.root).args(args).stdout();
+    let head = git(&["rev-parse", "--short", "HEAD"])?;
+    let changed = !git(&["status", "--porcelain", "--", ".", ":!*.md"])?
+        .trim()
+        .is_empty();
+    Ok(format!("{}{}", head.trim(), if changed { DIRTY } else { "" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ended, Evidence, judge};
+
+    fn evidence(lines: &[&str]) -> Evidence {
+        let mut evidence = Evidence::default();
+        lines.iter().for_each(|line| evidence.read("R11", line));
+        evidence
+    }
+
+    #[test]
+    fn a_proof_passes_only_when_it_ran_and_said_so() {
+        let told = evidence(&["PROOF R11 histories=1 violations=0"]);
+        assert_eq!(judge(Ended::Success, Ended::Success, 1, &told), "passed");
+        assert_eq!(
+            judge(Ended::Success, Ended::Success, 1, &evidence(&[])),
+            "FAILED: no PROOF line"
+        );
+        assert_eq!(
+            judge(Ended::Success, Ended::Success, 0, &evidence(&[])),
+            "FAILED: no such test"
+        );
+        assert_eq!(
+            judge(Ended::Success, Ended::Failure, 1, &told),
+            "FAILED: a test fails"
+        );
+        assert_eq!(
+            judge(Ended::Failure, Ended::Failure, 0, &told),
+            "FAILED: does not build"
+        );
+        assert_eq!(
+            judge(Ended::Success, Ended::TimedOut, 1, &told),
+            "FAILED: over the time of its suite"
+        );
+    }
+
+    #[test]
+    fn violations_and_skips_are_never_a_pass() {
+        let bad = evidence(&["PROOF R11 histories=1 violations=3"]);
+        assert_eq!(
+            judge(Ended::Success, Ended::Success, 1, &bad),
+            "FAILED: 3 violations"
+        );
+        let skipped = evidence(&["PROOF R11 histories=1 violations=0", "SKIPPED r11: no disk"]);
+        assert_eq!(
+            judge(Ended::Success, Ended::Success, 1, &skipped),
+            "SKIPPED: r11: no disk"
+        );
+    }
+}

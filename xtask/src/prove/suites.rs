@@ -1,0 +1,158 @@
+//! Which tests prove what, and under which name they are run.
+
+/// A line of `docs/proof.md`: the tests of one package that prove one promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) suite: &'static str,
+    /// The number in the list of what must be proven.
+    pub(crate) id: &'static str,
+    pub(crate) package: &'static str,
+    /// What the names of the tests begin with.
+    pub(crate) filter: &'static str,
+    pub(crate) what: &'static str,
+}
+
+/// The suite whose proofs are patches, not tests.
+pub(crate) const DEFECTS: &str = "defects";
+
+/// Every proof, by suite.
+pub(crate) const PROOFS: [Proof; 12] = [
+    proof(
+        "engine",
+        "R11",
+        "layerstore-engine",
+        "r11_",
+        "per-key linearizability of the engine, under resize",
+    ),
+    proof(
+        "engine",
+        "R14",
+        "layerstore-engine",
+        "r14_",
+        "the engine against a BTreeMap",
+    ),
+    proof(
+        "record-store",
+        "R12",
+        "layerstore-record-store",
+        "r12_",
+        "per-key linearizability and observer order",
+    ),
+    proof(
+        "backends",
+        "R01",
+        "layerstore-cli",
+        "r01_",
+        "kill -9 while importing: what was reported is there",
+    ),
+    proof(
+        "backends",
+        "R14",
+        "layerstore-kv",
+        "r14_",
+        "the in-memory byte store against a BTreeMap",
+    ),
+    proof(
+        "backends",
+        "R14",
+        "layerstore-kv-fjall",
+        "r14_",
+        "the fjall byte store against a BTreeMap",
+    ),
+    proof(
+        "backends",
+        "R14",
+        "layerstore-data-store",
+        "r14_",
+        "the in-memory data store against a BTreeMap",
+    ),
+    proof(
+        "backends",
+        "R14",
+        "layerstore-embedded",
+        "r14_",
+        "the embedded data store against a BTreeMap",
+    ),
+    proof(
+        "backends",
+        "R28",
+        "layerstore-record",
+        "r28_",
+        "fixtures of every version of the record format open",
+    ),
+    proof(
+        "backends",
+        "R28",
+        "layerstore-embedded",
+        "r28_",
+        "fixtures of every version of the store format open",
+    ),
+    proof(
+        "fuzz",
+        "R23",
+        "layerstore-record",
+        "r23_",
+        "the record decoder on hostile bytes",
+    ),
+    proof(
+        "fuzz",
+        "R23",
+        "layerstore-embedded",
+        "r23_",
+        "the store's decoders on hostile bytes",
+    ),
+];
+
+const fn proof(
+    suite: &'static str,
+    id: &'static str,
+    package: &'static str,
+    filter: &'static str,
+    what: &'static str,
+) -> Proof {
+    Proof {
+        suite,
+        id,
+        package,
+        filter,
+        what,
+    }
+}
+
+/// The row that the seeded defects fill.
+pub(crate) const DEFECTS_PROOF: Proof = proof(
+    DEFECTS,
+    "R25",
+    "all",
+    "",
+    "seeded defects: each is caught by the test that it names",
+);
+
+/// The names of all suites, in the order of the table.
+pub(crate) fn names() -> Vec<&'static str> {
+    let mut names: Vec<&str> = PROOFS.iter().map(|proof| proof.suite).collect();
+    names.dedup();
+    names.push(DEFECTS);
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PROOFS, names};
+
+    #[test]
+    fn every_proof_has_a_row_of_its_own() {
+        for (number, proof) in PROOFS.iter().enumerate() {
+            let twins = PROOFS[..number]
+                .iter()
+                .filter(|other| (other.id, other.package) == (proof.id, proof.package));
+            assert_eq!(twins.count(), 0, "{} {}", proof.id, proof.package);
+            assert_eq!(proof.filter, format!("{}_", proof.id.to_lowercase()));
+        }
+    }
+
+    #[test]
+    fn suites_are_listed_once() {
+        assert_eq!(names(), ["engine", "record-store", "backends", "fuzz", "defects"]);
+    }
+}
