@@ -1,0 +1,120 @@
+//! One opener a directory, and directories that survive a power cut.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use layerstore_kv::{KvError, KvErrorKind, KvOperation, KvResult};
+
+use crate::convert::convert_io;
+
+/// Our lock file. It is never removed: removing it would let two openers lock two files of one name.
+const LOCK_FILE: &str = "layerstore.lock";
+
+/// Longest lock file content that is read: a process number.
+const MAX_PID_LEN: u64 = 20;
+
+/// Holds the directory until dropped. The operating system lets go of it when the process ends, however it ends.
+pub(crate) struct DirectoryLock {
+    _file: File,
+}
+
+impl DirectoryLock {
+    /// Creates the directory where it is missing, and locks it.
+    pub(crate) fn acquire(dir: &Path) -> KvResult<Self> {
+        create_durably(dir).map_err(|error| convert_io(KvOperation::Open, error))?;
+        let mut file = open_lock_file(dir).map_err(|error| convert_io(KvOperation::Open, error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let kind = KvErrorKind::AlreadyOpen {
+                    path: dir.to_path_buf(),
+                    pid: read_pid(&mut file),
+                };
+                return Err(KvError::new(kind, KvOperation::Open));
+            }
+            Err(TryLockError::Error(error)) => return Err(convert_io(KvOperation::Open, error)),
+        }
+        write_pid(&mut file).map_err(|error| convert_io(KvOperation::Open, error))?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// Makes the names in a directory durable.
+pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
+    // Windows cannot open a directory as a file, and makes names durable by itself.
+    if cfg!(windows) {
+        Ok(())
+    } else {
+        File::open(dir)?.sync_all()
+    }
+}
+
+/// Creates a directory and those above it, and makes their names durable: without that, a power cut can take a
+/// directory away with everything that was synced inside it.
+fn create_durably(dir: &Path) -> io::Result<()> {
+    let dir = std::path::absolute(dir)?;
+    let missing: Vec<_> = dir
+        .ancestors()
+        .take_while(|ancestor| !ancestor.exists())
+        .collect();
+    std::fs::create_dir_all(&dir)?;
+    for parent in missing.iter().filter_map(|created| created.parent()) {
+        sync_directory(parent)?;
+    }
+    Ok(())
+}
+
+fn open_lock_file(dir: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(dir.join(LOCK_FILE))
+}
+
+fn write_pid(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    file.seek(SeekFrom::Start(0))?;
+    write!(file, "{}", std::process::id())
+}
+
+/// The holder may be about to write it: then it is not known.
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    file.take(MAX_PID_LEN).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_opener_is_told_who_has_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep/er");
+        let held = DirectoryLock::acquire(&path).unwrap();
+        let Err(refused) = DirectoryLock::acquire(&path) else {
+            panic!("two openers")
+        };
+        let expected = KvErrorKind::AlreadyOpen {
+            path: path.clone(),
+            pid: Some(std::process::id()),
+        };
+        assert_eq!(refused.kind(), &expected);
+        drop(held);
+        assert!(DirectoryLock::acquire(&path).is_ok());
+    }
+
+    #[test]
+    fn a_lock_file_left_by_a_dead_process_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(LOCK_FILE), "12345678901234567890 nonsense").unwrap();
+        let held = DirectoryLock::acquire(dir.path());
+        assert!(held.is_ok());
+        let text = std::fs::read_to_string(dir.path().join(LOCK_FILE)).unwrap();
+        assert_eq!(text, std::process::id().to_string());
+    }
+}
