@@ -3,12 +3,14 @@
 //! This crate knows nothing of memory, eviction, partitions or observers; and the contract knows of no backend.
 
 mod error;
+mod fence;
 mod limits;
 mod scan;
 mod store;
 mod write;
 
 pub use error::{ErrorKind, FlushError, Outcome, StoreError};
+pub use fence::{Floors, Held, Verdict, judge};
 pub use limits::Limits;
 pub use scan::{Include, ScanPage, ScanRequest};
 pub use store::{CloseReport, MapClaim, MapDataStore, TryApply};

@@ -13,8 +13,8 @@ use crate::write::{Write, WriteResult};
 /// # Contract
 /// **D1**: a write is idempotent and fenced: an older version never replaces a newer one, nor a newer removal
 /// (it is [`Stale`](WriteResult::Stale)); a repeated write of the same version is [`Applied`](WriteResult::Applied),
-/// whatever it expects; `expect` compares with the stored version. Of two writes to one key in a batch the newer counts,
-/// whatever their order.
+/// whatever it expects; `expect` compares with the stored version, after the fence. Writes of one batch are made as if one
+/// after another, so that of two to one key the newer counts, whatever their order.
 /// **D2**: a removal leaves a tombstone, which [`purge`](Self::purge) drops with everything that has ended, once it is
 /// older than the horizon. Two floors a map are durable before any row goes: *cleared* (a write at or below it is stale)
 /// and *purged* (a write at or below it to an absent key is refused as
@@ -30,7 +30,7 @@ use crate::write::{Write, WriteResult};
 /// error, never early and quietly.
 /// **D8**: a map is written by one store at a time: a later [`claim`](Self::claim), by whatever process, fences this one,
 /// whose writes, clears and purges then fail as [`Fenced`](crate::ErrorKind::Fenced). The high-water mark of a claim is at
-/// or above every version that was ever applied to the map.
+/// or above every version that was ever applied to the map, and both its floors.
 /// **D9**: what is acknowledged is durable as far as the store promises: reopening finds every applied write, floor and epoch.
 #[async_trait]
 pub trait MapDataStore: Send + Sync + 'static {
@@ -138,7 +138,7 @@ pub trait MapDataStore: Send + Sync + 'static {
 pub struct MapClaim {
     /// The writer epoch that this store holds from now on; each claim of a map has a higher one.
     pub epoch: u64,
-    /// At or above every version that was ever applied to the map.
+    /// At or above every version that was ever applied to the map, and both floors.
     pub high_water: Version,
     /// Writes at or below are stale.
     pub cleared: Version,
