@@ -149,9 +149,9 @@ fn attempt(
     if let Some(Some(why)) = sound.get(&test) {
         return Ok(Verdict::Broken(format!("without the defect, {why}")));
     }
-    if let Err(failure) = scratch.apply(defect) {
+    if scratch.apply(defect).is_err() {
         scratch.restore(workspace)?;
-        return Ok(Verdict::Broken(failure.to_string()));
+        return Ok(Verdict::Broken("the patch does not apply".to_owned()));
     }
     let ran = scratch.test(&test.0, &test.1);
     scratch.restore(workspace)?;
