@@ -4,8 +4,10 @@
 
 mod cursor;
 mod engine;
+mod hash_map;
 mod lookup;
 
 pub use cursor::{Cursor, Page, Slot};
 pub use engine::StorageEngine;
+pub use hash_map::HashMapEngine;
 pub use lookup::{ColdError, ColdFuture, ColdRecord, Computed, Decision, Lookup, Previous};
