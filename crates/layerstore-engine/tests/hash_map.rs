@@ -1,20 +1,10 @@
 //! What only the hash map engine promises.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use layerstore_engine::{Cursor, HashMapEngine, Lookup, StorageEngine};
-use layerstore_record::{Cost, Key, Millis, NodeId, Record, RecordValue, Timestamp, Version};
-
-fn record(number: u64) -> Arc<Record> {
-    let tick = Timestamp::new(Millis(number), 0, NodeId(1));
-    let value = RecordValue::lww(number, tick);
-    Arc::new(Record::builder(value, Version::new(tick)).build())
-}
-
-fn key(number: u64) -> Key {
-    Key::new(format!("key:{number}")).unwrap()
-}
+use layerstore_record::Cost;
+use layerstore_testkit::records::{key, record};
 
 #[test]
 fn records_are_found_scanned_and_counted_while_the_stripes_grow() {

@@ -9,3 +9,4 @@
 pub mod kv;
 pub mod observer;
 pub mod proof;
+pub mod records;
