@@ -2,6 +2,7 @@
 //!
 //! This package gates everything else, so it compiles in seconds: std and a JSON parser.
 
+mod bench;
 mod ci;
 mod console;
 mod defects;
@@ -30,6 +31,7 @@ usage: cargo xtask TASK
   prove                  lists the suites of proofs
   prove SUITE [--again]  the full figures, into docs/proof.md
   prove defects [NAME…]  every seeded defect must be caught by the test that it names
+  bench [GROUP…]         the measurements of benches/
 ";
 
 /// A command line that makes no sense, as other tools of this kind answer it.
@@ -58,6 +60,7 @@ fn run(task: &str, rest: &[String]) -> Outcome<bool> {
         ("ci", []) => ci::run(&workspace, true),
         ("ci", [flag]) if flag == "--no-test" => ci::run(&workspace, false),
         ("tidy", []) => tidy::run(&workspace).map(|()| true),
+        ("bench", groups) => bench::run(&workspace, groups),
         ("prove", []) => prove::list(&workspace).map(|()| true),
         ("prove", [suite, rest @ ..]) => prove::run(&workspace, suite, rest),
         _ => Err(Failure::new(format!("unknown task or argument\n\n{USAGE}"))),

@@ -29,6 +29,8 @@ pub(crate) struct Package {
     pub(crate) docs_rs: bool,
     pub(crate) features: Vec<String>,
     pub(crate) dependencies: Vec<Dependency>,
+    /// The names of its bench targets.
+    pub(crate) benches: Vec<String>,
 }
 
 /// A dependency of a member.
@@ -97,6 +99,10 @@ fn package(value: &Value) -> Outcome<Package> {
             .map(|map| map.keys().cloned().collect())
             .unwrap_or_default(),
         dependencies: array(&value["dependencies"]).map(dependency).collect(),
+        benches: array(&value["targets"])
+            .filter(|target| is_bench(target))
+            .map(|target| text(&target["name"]))
+            .collect(),
     })
 }
 
@@ -106,6 +112,10 @@ fn dependency(value: &Value) -> Dependency {
         dev: value["kind"].as_str() == Some("dev"),
         local: value["path"].is_string(),
     }
+}
+
+fn is_bench(target: &Value) -> bool {
+    array(&target["kind"]).any(|kind| kind == "bench")
 }
 
 fn array(value: &Value) -> impl Iterator<Item = &Value> {

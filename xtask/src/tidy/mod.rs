@@ -23,6 +23,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome<()> {
     let found = [
         arrows::check(workspace),
         manifests::check(workspace),
+        manifests::check_lints(workspace, &tree),
         dependencies::check(workspace, &tree),
         source::check(&tree),
         words::check(&tree),
