@@ -7,6 +7,7 @@
     reason = "a conformance suite is test code: an unexpected answer ends the test"
 )]
 pub mod kv;
+pub mod linearizability;
 pub mod observer;
 pub mod proof;
 pub mod records;
