@@ -27,7 +27,8 @@ const NAME: &str = "memory";
 /// use layerstore_data_store::{InMemoryDataStore, MapDataStore, MapDataStoreExt, Write};
 /// use layerstore_record::{Key, MapName, Millis, NodeId, Record, RecordValue, SystemClock, Timestamp, Version};
 ///
-/// # futures::executor::block_on(async {
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let store = InMemoryDataStore::new(Arc::new(SystemClock));
 /// let (map, key) = (MapName::new("users")?, Key::new("alice")?);
 /// store.claim(&map).await?;
@@ -39,7 +40,7 @@ const NAME: &str = "memory";
 /// let reopened = store.share();
 /// drop(store);
 /// assert!(reopened.load(&map, &key).await?.is_some());
-/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// # Ok(()) }
 /// ```
 pub struct InMemoryDataStore {
     /// Shared by every store over the same contents.
