@@ -2,10 +2,21 @@
 //!
 //! This crate does not know where records are kept nor who changed them; it is told.
 
+mod composite;
+mod feed;
+mod function;
+mod metrics_observer;
 mod mutation;
 mod observer;
 mod owned;
 
+pub use composite::{CompositeObserver, NameTaken};
+pub use feed::{
+    Change, ChangeFeed, ChangeFeedBuilder, DEFAULT_MAX_COST, DEFAULT_MAX_RECORDS, DEFAULT_MAX_SUBSCRIPTIONS,
+    FeedClosed, FeedFilter, FeedItem, FeedStart, InvalidChangeFeed, SubscribeError, Subscription,
+};
+pub use function::FnObserver;
+pub use metrics_observer::{MUTATIONS_TOTAL, MetricsObserver, RESIDENT_RECORDS};
 pub use mutation::{Mutation, MutationEvent, Ownership, PreviousValue, RemoveReason};
 pub use observer::{MutationObserver, ObserverError};
 pub use owned::{OwnedEvent, OwnedMutation, OwnedPrevious};

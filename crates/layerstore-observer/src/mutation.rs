@@ -196,3 +196,26 @@ impl<'a> MutationEvent<'a> {
         }
     }
 }
+
+impl Ownership {
+    /// Returns the name used in metrics and spans.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Backup => "backup",
+        }
+    }
+}
+
+impl RemoveReason {
+    /// Returns the name used in metrics and spans.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Expired => "expired",
+            Self::Idle => "idle",
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::mutation::Mutation;
 /// **O3**: an observer must not write to the key it is told of (the record store answers with an error), and must
 /// not block: what takes time belongs behind a bounded queue of its own.
 pub trait MutationObserver: Send + Sync + 'static {
-    /// Returns the name under which errors and metrics speak of this observer.
+    /// Returns the name under which errors and metrics speak of this observer. It never changes.
     fn name(&self) -> &str;
 
     /// Takes note of a mutation.
@@ -22,12 +22,15 @@ pub trait MutationObserver: Send + Sync + 'static {
 
 /// An observer could not take note of a mutation. The write stands and must not be repeated.
 #[derive(Debug, Error)]
-#[error("observer {observer:?} failed: {what}")]
+#[non_exhaustive]
+#[error("observer {observer:?} failed: {what}{}", others(*.further))]
 pub struct ObserverError {
-    /// The observer.
+    /// The observer, the first of those that failed.
     pub observer: String,
     /// What failed, without any value.
     pub what: String,
+    /// How many more observers failed to take note of the same mutation.
+    pub further: usize,
     /// The cause.
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -40,7 +43,29 @@ impl ObserverError {
         Self {
             observer: observer.into(),
             what: what.into(),
+            further: 0,
             source: None,
         }
+    }
+
+    /// Sets the cause.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(cause.into());
+        self
+    }
+
+    /// Returns how many observers failed: this one and the further ones.
+    #[must_use]
+    pub fn failures(&self) -> usize {
+        self.further.saturating_add(1)
+    }
+}
+
+fn others(further: usize) -> String {
+    match further {
+        0 => String::new(),
+        1 => " (and 1 more observer)".to_owned(),
+        _ => format!(" (and {further} more observers)"),
     }
 }

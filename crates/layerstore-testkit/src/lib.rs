@@ -1,6 +1,5 @@
 //! Conformance suites, model tests and doubles for anyone who writes a Layerstore backend.
 
-pub mod clock;
 #[expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,0 +1,191 @@
+//! What the metrics observer tells a recorder.
+#![expect(clippy::unwrap_used, reason = "an unexpected answer ends the test")]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use layerstore_observer::{
+    MUTATIONS_TOTAL, MetricsObserver, Mutation, MutationEvent, MutationObserver, Ownership, PreviousValue,
+    RESIDENT_RECORDS, RemoveReason,
+};
+use layerstore_record::{MapName, Provenance};
+use layerstore_testkit::observer::every_event;
+use layerstore_testkit::records::{key, record};
+use metrics::{
+    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
+};
+
+/// Keeps everything in memory, under `name{label="value",…}` with the labels in order.
+#[derive(Default)]
+struct Memory {
+    numbers: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    described: Mutex<BTreeMap<String, (Option<Unit>, String)>>,
+}
+
+impl Memory {
+    fn number(&self, key: &Key) -> Arc<AtomicU64> {
+        let mut labels: Vec<String> = key
+            .labels()
+            .map(|label| format!("{}={}", label.key(), label.value()))
+            .collect();
+        labels.sort();
+        let name = format!("{}{{{}}}", key.name(), labels.join(","));
+        Arc::clone(self.numbers.lock().unwrap().entry(name).or_default())
+    }
+
+    fn describe(&self, name: &KeyName, unit: Option<Unit>, text: &SharedString) {
+        let mut described = self.described.lock().unwrap();
+        described.insert(name.as_str().to_owned(), (unit, text.to_string()));
+    }
+
+    fn counter(&self, name: &str) -> u64 {
+        let numbers = self.numbers.lock().unwrap();
+        numbers
+            .get(name)
+            .map_or(0, |number| number.load(Ordering::Relaxed))
+    }
+
+    fn gauge(&self, name: &str) -> f64 {
+        f64::from_bits(self.counter(name))
+    }
+}
+
+impl Recorder for Memory {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.describe(&name, unit, &text);
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.describe(&name, unit, &text);
+    }
+
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.describe(&name, unit, &text);
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.number(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.number(key))
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+const OWNED: &str = "layerstore_resident_records{map=users,ownership=owner}";
+const COPIED: &str = "layerstore_resident_records{map=users,ownership=backup}";
+
+fn users() -> MapName {
+    MapName::new("users").unwrap()
+}
+
+#[test]
+fn every_mutation_is_counted_once_by_event_map_provenance_and_ownership() {
+    let memory = Memory::default();
+    let told = every_event(&users());
+    with_local_recorder(&memory, || {
+        let observer = MetricsObserver::new();
+        for mutation in &told {
+            observer.on_mutation(&mutation.as_mutation()).unwrap();
+        }
+    });
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for one in &told {
+        let name = format!(
+            "{MUTATIONS_TOTAL}{{event={},map=users,ownership={},provenance={}}}",
+            one.event.name(),
+            one.ownership.name(),
+            one.provenance.name()
+        );
+        *expected.entry(name).or_default() += 1;
+    }
+    assert_eq!(
+        expected.len(),
+        9 * 5 * 2,
+        "nine events, five provenances, two ownerships"
+    );
+    for (name, count) in expected {
+        assert_eq!(memory.counter(&name), count, "{name}");
+    }
+}
+
+#[test]
+fn the_gauge_follows_records_into_memory_and_out_of_it() {
+    let (map, key, one, two) = (&users(), &key(1), &record(1), &record(2));
+    let known = PreviousValue::Known(one);
+    let remove = |previous| MutationEvent::Remove {
+        key,
+        tombstone: None,
+        previous,
+        reason: RemoveReason::Removed,
+    };
+    let update = |previous| MutationEvent::Update {
+        key,
+        record: two,
+        previous,
+    };
+    let steps = [
+        (MutationEvent::Put { key, record: one }, 1.0),
+        (update(known), 1.0),
+        (MutationEvent::Evict { key, record: two }, 0.0),
+        (update(PreviousValue::Unknown), 1.0),
+        (remove(PreviousValue::Known(two)), 0.0),
+        (remove(PreviousValue::Unknown), 0.0),
+        (MutationEvent::Load { key, record: two }, 1.0),
+        (MutationEvent::Load { key, record: two }, 2.0),
+        (MutationEvent::Reset { resident: 2 }, 0.0),
+        (MutationEvent::Evict { key, record: two }, 0.0),
+        (MutationEvent::Put { key, record: one }, 1.0),
+        (MutationEvent::Clear { resident: 1 }, 0.0),
+    ];
+    let memory = Memory::default();
+    with_local_recorder(&memory, || {
+        let observer = MetricsObserver::new();
+        for (step, (event, resident)) in steps.into_iter().enumerate() {
+            observer
+                .on_mutation(&Mutation::new(map, Provenance::Client, event))
+                .unwrap();
+            assert_eq!(memory.gauge(OWNED), resident, "step {step}: {}", event.name());
+        }
+    });
+}
+
+#[test]
+fn partitions_share_a_gauge_and_a_destroyed_one_takes_its_own_part_away() {
+    let (map, key, record) = (&users(), &key(1), &record(1));
+    let memory = Memory::default();
+    with_local_recorder(&memory, || {
+        let observer = MetricsObserver::new();
+        let tell = |event, partition, ownership| {
+            let mutation = Mutation::new(map, Provenance::Client, event)
+                .in_partition(partition)
+                .owned_as(ownership);
+            observer.on_mutation(&mutation).unwrap();
+        };
+        let put = MutationEvent::Put { key, record };
+        for partition in [0, 0, 1] {
+            tell(put, partition, Ownership::Owner);
+        }
+        tell(put, 0, Ownership::Backup);
+        assert_eq!((memory.gauge(OWNED), memory.gauge(COPIED)), (3.0, 1.0));
+        tell(MutationEvent::Destroy { shutdown: false }, 0, Ownership::Owner);
+        assert_eq!((memory.gauge(OWNED), memory.gauge(COPIED)), (1.0, 1.0));
+    });
+}
+
+#[test]
+fn metrics_are_described_with_their_units() {
+    let memory = Memory::default();
+    with_local_recorder(&memory, MetricsObserver::new);
+    let described = memory.described.lock().unwrap();
+    for name in [MUTATIONS_TOTAL, RESIDENT_RECORDS] {
+        let (unit, text) = &described[name];
+        assert_eq!(*unit, Some(Unit::Count), "{name}");
+        assert!(text.contains("by") && text.contains("map"), "{name}: {text}");
+    }
+}
