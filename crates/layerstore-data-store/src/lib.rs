@@ -5,13 +5,20 @@
 mod error;
 mod fence;
 mod limits;
+mod memory;
+mod memory_map;
+mod null;
 mod scan;
 mod store;
+mod store_ext;
 mod write;
 
 pub use error::{ErrorKind, FlushError, Outcome, StoreError};
 pub use fence::{Floors, Held, Verdict, judge};
 pub use limits::Limits;
+pub use memory::InMemoryDataStore;
+pub use null::NullDataStore;
 pub use scan::{Include, ScanPage, ScanRequest};
 pub use store::{CloseReport, MapClaim, MapDataStore, TryApply};
+pub use store_ext::MapDataStoreExt;
 pub use write::{Expect, Write, WriteOp, WriteResult};

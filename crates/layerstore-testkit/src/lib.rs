@@ -1,5 +1,6 @@
 //! Conformance suites, model tests and doubles for anyone who writes a Layerstore backend.
 
+pub mod clock;
 #[expect(
     clippy::unwrap_used,
     clippy::expect_used,

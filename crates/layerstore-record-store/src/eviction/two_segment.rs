@@ -1,0 +1,84 @@
+use super::ghost::Ghosts;
+use super::policy::{Candidate, EvictionPolicy};
+use layerstore_record::Millis;
+
+/// How many records are drawn.
+const SAMPLE: usize = 16;
+/// How many hits end a record's probation.
+const PROMOTION: u32 = 2;
+/// Probation is drained while it is above this share of memory, in percent; below it the main segment gives.
+const PROBATION_FLOOR: usize = 10;
+/// Above this share of memory in probation, its records are the only candidates, in percent.
+const PROBATION_CEILING: usize = 25;
+/// How many keys are remembered after they left, unless said otherwise: 65,536, in 256 KB.
+const GHOSTS: usize = 65_536;
+
+/// Evicts from two segments, told apart by their hits: records on probation, and those that were read twice.
+///
+/// Probation keeps 10 to 25 % of memory, so that a scan passes through it without washing out what is read often; the
+/// victim is the record with the greatest idle time over `ln(2 + hits)` among 16 drawn. A key that comes back soon after
+/// it was evicted skips probation. After S3-FIFO (Yang et al., 2023) and Hyperbolic caching (Blankstein et al., 2017).
+#[derive(Debug)]
+pub struct TwoSegment {
+    ghosts: Ghosts,
+}
+
+impl TwoSegment {
+    /// Remembers at least `keys` evicted keys, in 4 bytes each; about as many as fit in memory is best.
+    #[must_use]
+    pub fn with_ghosts(keys: usize) -> Self {
+        Self {
+            ghosts: Ghosts::new(keys.max(1)),
+        }
+    }
+}
+
+impl Default for TwoSegment {
+    fn default() -> Self {
+        Self::with_ghosts(GHOSTS)
+    }
+}
+
+impl EvictionPolicy for TwoSegment {
+    fn name(&self) -> &'static str {
+        "two-segment"
+    }
+
+    fn sample_size(&self) -> usize {
+        SAMPLE
+    }
+
+    fn choose(&self, candidates: &[Candidate], _rng: &mut fastrand::Rng) -> Option<usize> {
+        let on_probation = candidates.iter().filter(|one| is_on_probation(one)).count();
+        // The sample stands for the whole: its share on probation is that of memory, give or take.
+        let share = on_probation * 100 / candidates.len().max(1);
+        let eligible = |one: &Candidate| match share {
+            ..PROBATION_FLOOR => !is_on_probation(one),
+            PROBATION_CEILING.. => is_on_probation(one),
+            _ => true,
+        };
+        let worst = candidates.iter().enumerate().filter(|(_, one)| eligible(one));
+        worst
+            .max_by(|(_, one), (_, other)| worth(one).total_cmp(&worth(other)))
+            .map(|(index, _)| index)
+    }
+
+    fn evicted(&self, hash: u64, _now: Millis) {
+        self.ghosts.remember(hash);
+    }
+
+    fn admitted(&self, hash: u64) -> u32 {
+        if self.ghosts.recall(hash) { PROMOTION } else { 0 }
+    }
+}
+
+fn is_on_probation(candidate: &Candidate) -> bool {
+    candidate.hits < PROMOTION
+}
+
+/// How much evicting this record is worth: the longer idle and the less read, the more.
+fn worth(candidate: &Candidate) -> f64 {
+    let idle = u32::try_from(candidate.idle).unwrap_or(u32::MAX);
+    // A record read within this very millisecond still differs from others by its hits.
+    (f64::from(idle) + 1.0) / (2.0 + f64::from(candidate.hits)).ln()
+}
