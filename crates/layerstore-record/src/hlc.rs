@@ -86,8 +86,12 @@ impl Hlc {
     /// Takes note of a **peer's** timestamp, so that every later reading is above it.
     ///
     /// # Errors
-    /// [`ClockDrift`] when it lies further ahead of our wall clock than allowed; the clock is unchanged.
+    /// [`ClockDrift`] when it would pull us further ahead of our wall clock than allowed; the clock is unchanged.
     pub fn observe(&self, peer: Timestamp) -> Result<(), ClockDrift> {
+        // What lies behind us pulls nothing. After our wall clock was set back, that is every peer's time.
+        if peer.ticks() <= self.last.load(Ordering::Acquire) {
+            return Ok(());
+        }
         let ahead = Duration::from_millis(peer.millis().since(self.clock.now()));
         if ahead > self.max_drift {
             return Err(ClockDrift {

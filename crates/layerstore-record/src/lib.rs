@@ -5,6 +5,7 @@
 
 mod access;
 mod clock;
+pub mod codec;
 mod cost;
 mod expiry;
 mod hlc;
@@ -28,7 +29,7 @@ pub use map_name::{InvalidMapName, MAX_MAP_NAME_BYTES, MapName};
 pub use or_map::{OrEntries, Tags};
 pub use provenance::Provenance;
 pub use record::{Record, RecordBuilder};
-pub use record_value::{KindMismatch, Merged, RecordKind, RecordValue};
+pub use record_value::{KindMismatch, Merged, Pruned, RecordKind, RecordValue};
 pub use timestamp::{NodeId, Timestamp};
-pub use value::{Fields, MAX_DEPTH, Value};
+pub use value::{Fields, MAX_DEPTH, Value, ValueError, ValueErrorReason, from_value, to_value};
 pub use version::Version;

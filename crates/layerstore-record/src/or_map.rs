@@ -47,28 +47,37 @@ impl OrEntries {
     }
 }
 
-/// A sorted set of tags: those whose entries were removed.
+/// The tags of entries that were removed, each with the time of its removal, in the order of the tags.
+///
+/// The time is what a horizon compares with: the tag itself may be much older, and forgetting it early would let
+/// a replica that missed the removal bring the entry back.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tags(Box<[Timestamp]>);
+pub struct Tags(Box<[(Timestamp, Timestamp)]>);
 
 impl Tags {
-    /// Collects tags.
+    /// Collects pairs of a tag and the time of its removal; of a tag that comes twice the later removal stays.
     #[must_use]
-    pub fn new(mut tags: Vec<Timestamp>) -> Self {
-        tags.sort_unstable();
-        tags.dedup();
-        Self(tags.into())
+    pub fn new(mut removals: Vec<(Timestamp, Timestamp)>) -> Self {
+        removals.sort_unstable_by(|one, other| other.cmp(one));
+        removals.dedup_by_key(|(tag, _)| *tag);
+        removals.reverse();
+        Self(removals.into())
     }
 
     /// Iterates over the tags in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Timestamp> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Timestamp> + DoubleEndedIterator {
+        self.0.iter().map(|(tag, _)| *tag)
+    }
+
+    /// Iterates over tags and the times of their removal, in the order of the tags.
+    pub fn removals(&self) -> impl ExactSizeIterator<Item = (Timestamp, Timestamp)> + DoubleEndedIterator {
         self.0.iter().copied()
     }
 
     /// Tells whether `tag` is among them.
     #[must_use]
     pub fn contains(&self, tag: Timestamp) -> bool {
-        self.0.binary_search(&tag).is_ok()
+        self.0.binary_search_by_key(&tag, |(tag, _)| *tag).is_ok()
     }
 
     /// Returns how many tags there are.
@@ -83,10 +92,20 @@ impl Tags {
         self.0.is_empty()
     }
 
-    /// Returns the tags that are newer than `horizon`: the others may be forgotten.
+    /// Returns the time of the latest removal.
+    #[must_use]
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.removals().map(|(_, removed)| removed).max()
+    }
+
+    /// Returns the tags that were removed after `horizon`: the others may be forgotten.
     #[must_use]
     pub fn newer_than(&self, horizon: Timestamp) -> Self {
-        Self(self.iter().filter(|tag| *tag > horizon).collect())
+        Self(
+            self.removals()
+                .filter(|(_, removed)| *removed > horizon)
+                .collect(),
+        )
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
@@ -94,6 +113,6 @@ impl Tags {
     }
 
     pub(crate) fn union(&self, other: &Self) -> Self {
-        Self::new(self.iter().chain(other.iter()).collect())
+        Self::new(self.removals().chain(other.removals()).collect())
     }
 }

@@ -56,6 +56,17 @@ pub enum Merged {
     Changed(RecordValue),
 }
 
+/// What forgetting old removals came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pruned {
+    /// There was nothing to forget.
+    Unchanged,
+    /// What remains.
+    Changed(RecordValue),
+    /// Nothing remains: the record may go.
+    Gone,
+}
+
 /// A record of one kind met one of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a map holds records of one kind: this one holds {held:?}, the write brings {brought:?}")]
@@ -114,10 +125,10 @@ impl RecordValue {
         }
     }
 
-    /// Returns the newest timestamp in it.
+    /// Returns the newest timestamp in it: of a write, or of a removal.
     #[must_use]
     pub fn timestamp(&self) -> Timestamp {
-        let last = |tags: &Tags| tags.iter().next_back().unwrap_or_default();
+        let last = |tags: &Tags| tags.latest().unwrap_or_default();
         match self {
             Self::Lww { timestamp, .. } | Self::Tombstone { timestamp } => *timestamp,
             Self::OrMap { entries, tombstones } => {
@@ -137,9 +148,9 @@ impl RecordValue {
         match self {
             Self::Lww { .. } | Self::Tombstone { .. } => Self::Tombstone { timestamp: now },
             Self::OrMap { entries, tombstones } => {
-                let observed = entries.iter().map(|(tag, _)| *tag);
+                let observed = entries.iter().map(|(tag, _)| (*tag, now));
                 Self::OrTombstones {
-                    tags: Tags::new(observed.chain(tombstones.iter()).collect()),
+                    tags: Tags::new(observed.chain(tombstones.removals()).collect()),
                 }
             }
             Self::OrTombstones { tags } => Self::OrTombstones { tags: tags.clone() },
@@ -154,21 +165,34 @@ impl RecordValue {
     /// # Errors
     /// [`KindMismatch`] when the kinds differ.
     pub fn merge(&self, other: &Self) -> Result<Merged, KindMismatch> {
-        let merged = match (self, other) {
-            _ if self.kind() != other.kind() => {
-                return Err(KindMismatch {
-                    held: self.kind(),
-                    brought: other.kind(),
-                });
-            }
-            _ if self.kind() == RecordKind::Lww => self.later(other).clone(),
-            _ => self.union(other),
+        let (held, brought) = (self.kind(), other.kind());
+        match (held, brought) {
+            (RecordKind::Lww, RecordKind::Lww) => Ok(self.merge_later(other)),
+            (RecordKind::OrMap, RecordKind::OrMap) => Ok(self.merge_union(other)),
+            _ => Err(KindMismatch { held, brought }),
+        }
+    }
+
+    /// Forgets removals up to `horizon`. What a replica wrote before it must not be merged in afterwards,
+    /// or it comes back.
+    #[must_use]
+    pub fn prune(&self, horizon: Timestamp) -> Pruned {
+        let (tags, pruned) = match self {
+            Self::Lww { .. } => return Pruned::Unchanged,
+            Self::Tombstone { timestamp } if *timestamp > horizon => return Pruned::Unchanged,
+            Self::Tombstone { .. } => return Pruned::Gone,
+            Self::OrMap { tombstones, .. } => (tombstones, tombstones.newer_than(horizon)),
+            Self::OrTombstones { tags } => (tags, tags.newer_than(horizon)),
         };
-        Ok(if merged == *self {
-            Merged::Unchanged
-        } else {
-            Merged::Changed(merged)
-        })
+        match self {
+            Self::OrTombstones { .. } if pruned.is_empty() => Pruned::Gone,
+            _ if pruned.len() == tags.len() => Pruned::Unchanged,
+            Self::OrMap { entries, .. } => Pruned::Changed(Self::OrMap {
+                entries: Arc::clone(entries),
+                tombstones: pruned,
+            }),
+            _ => Pruned::Changed(Self::OrTombstones { tags: pruned }),
+        }
     }
 
     /// Returns the bytes kept on the heap, the values' shared allocations included.
@@ -185,17 +209,27 @@ impl RecordValue {
         }
     }
 
-    fn later<'a>(&'a self, other: &'a Self) -> &'a Self {
-        let rank = |value: &'a Self| (value.timestamp(), value.is_tombstone(), value.value());
-        if rank(other) > rank(self) { other } else { self }
+    fn merge_later(&self, other: &Self) -> Merged {
+        // Compared from the left: the values count only where time and removal are equal.
+        let [ours, theirs] = [self, other].map(|one| (one.timestamp(), one.is_tombstone(), one.value()));
+        if theirs > ours {
+            Merged::Changed(other.clone())
+        } else {
+            Merged::Unchanged
+        }
     }
 
-    fn union(&self, other: &Self) -> Self {
+    fn merge_union(&self, other: &Self) -> Merged {
         let none = OrEntries::default();
         let (one, one_removed) = self.or_parts(&none);
         let (two, two_removed) = other.or_parts(&none);
         let removed = one_removed.union(&two_removed);
-        Self::or_map(one.union(two, &removed), removed)
+        let merged = Self::or_map(one.union(two, &removed), removed);
+        if merged == *self {
+            Merged::Unchanged
+        } else {
+            Merged::Changed(merged)
+        }
     }
 
     fn or_parts<'a>(&'a self, none: &'a OrEntries) -> (&'a OrEntries, Tags) {

@@ -22,71 +22,79 @@ impl NodeId {
 ///
 /// Totally ordered in that order. Packed into 128 bits: 48 for the milliseconds (until the year 10889),
 /// 16 for the counter, 64 for the node. See Kulkarni et al., "Logical Physical Clocks" (2014).
+///
+/// ```
+/// use layerstore_record::{Millis, NodeId, Timestamp};
+///
+/// let one = Timestamp::new(Millis(1_700_000_000_000), 0, NodeId(7));
+/// let next = Timestamp::new(Millis(1_700_000_000_000), 1, NodeId(3));
+/// assert!(one < next && one.to_bytes() < next.to_bytes());
+/// ```
+// Two words, not one u128: the order is the same, and an alignment of 8 saves 8 bytes beside a value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Timestamp(u128);
+pub struct Timestamp {
+    /// Milliseconds and counter as one number, which the clock counts up.
+    ticks: u64,
+    node: NodeId,
+}
 
 /// The largest count of milliseconds that a timestamp holds.
 const MAX_MILLIS: u64 = (1 << 48) - 1;
 
 impl Timestamp {
     /// Before every reading of a clock.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self::from_ticks(0, NodeId(0));
     /// After every reading of a clock.
-    pub const MAX: Self = Self(u128::MAX);
+    pub const MAX: Self = Self::from_ticks(u64::MAX, NodeId(u64::MAX));
 
     /// Puts a timestamp together; milliseconds beyond 48 bits are held at the largest that fits.
     #[must_use]
     pub fn new(millis: Millis, counter: u16, node: NodeId) -> Self {
-        let millis = u128::from(millis.0.min(MAX_MILLIS));
-        Self(millis << 80 | u128::from(counter) << 64 | u128::from(node.0))
+        let ticks = millis.0.min(MAX_MILLIS) << 16 | u64::from(counter);
+        Self::from_ticks(ticks, node)
     }
 
     /// Returns the wall-clock part.
     #[must_use]
     pub fn millis(self) -> Millis {
-        Millis(self.ticks() >> 16)
+        Millis(self.ticks >> 16)
     }
 
     /// Returns the counter within the millisecond.
     #[must_use]
     pub fn counter(self) -> u16 {
-        let [high, low, ..] = self.counter_and_node();
+        let [.., high, low] = self.ticks.to_be_bytes();
         u16::from_be_bytes([high, low])
     }
 
     /// Returns the node that read the clock.
     #[must_use]
     pub fn node(self) -> NodeId {
-        let [_, _, node @ ..] = self.counter_and_node();
-        NodeId(u64::from_be_bytes(node))
+        self.node
     }
 
     /// Returns the sortable form: 16 bytes, big-endian, ordered as timestamps are.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {
-        self.0.to_be_bytes()
+        (u128::from(self.ticks) << 64 | u128::from(self.node.0)).to_be_bytes()
     }
 
     /// Reads the sortable form.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(bytes))
+        let [t0, t1, t2, t3, t4, t5, t6, t7, node @ ..] = bytes;
+        let ticks = u64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
+        Self::from_ticks(ticks, NodeId(u64::from_be_bytes(node)))
     }
 
     /// Returns milliseconds and counter as one number, which the clock counts up.
-    pub(crate) fn ticks(self) -> u64 {
-        let [ticks @ .., _, _, _, _, _, _, _, _] = self.to_bytes();
-        u64::from_be_bytes(ticks)
+    pub(crate) const fn ticks(self) -> u64 {
+        self.ticks
     }
 
     /// Puts a timestamp together from milliseconds and counter as one number.
-    pub(crate) fn from_ticks(ticks: u64, node: NodeId) -> Self {
-        Self(u128::from(ticks) << 64 | u128::from(node.0))
-    }
-
-    fn counter_and_node(self) -> [u8; 10] {
-        let [_, _, _, _, _, _, rest @ ..] = self.to_bytes();
-        rest
+    pub(crate) const fn from_ticks(ticks: u64, node: NodeId) -> Self {
+        Self { ticks, node }
     }
 }
 

@@ -1,7 +1,14 @@
+mod convert;
+mod de;
+mod error;
 mod fields;
 mod order;
+mod ser;
 
+pub use de::from_value;
+pub use error::{ValueError, ValueErrorReason};
 pub use fields::Fields;
+pub use ser::to_value;
 
 /// How deep arrays and maps may stand within each other: beyond it a value is refused, on the way in and out.
 pub const MAX_DEPTH: usize = 64;
@@ -76,59 +83,5 @@ impl Value {
             Self::Map(fields) => deepest(&mut fields.iter().map(|(_, value)| value.depth_within(limit - 1))),
             _ => 0,
         }
-    }
-}
-
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<u64> for Value {
-    fn from(value: u64) -> Self {
-        Self::U64(value)
-    }
-}
-
-impl From<i64> for Value {
-    fn from(value: i64) -> Self {
-        u64::try_from(value).map_or(Self::I64(value), Self::U64)
-    }
-}
-
-impl From<f64> for Value {
-    fn from(value: f64) -> Self {
-        Self::F64(value)
-    }
-}
-
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Self::String(value.into())
-    }
-}
-
-impl From<String> for Value {
-    fn from(value: String) -> Self {
-        Self::String(value.into())
-    }
-}
-
-impl From<&[u8]> for Value {
-    fn from(value: &[u8]) -> Self {
-        Self::Bytes(value.into())
-    }
-}
-
-impl From<Vec<Value>> for Value {
-    fn from(value: Vec<Value>) -> Self {
-        Self::Array(value.into())
-    }
-}
-
-impl From<Fields> for Value {
-    fn from(value: Fields) -> Self {
-        Self::Map(value)
     }
 }

@@ -7,16 +7,22 @@ use super::Value;
 pub struct Fields(Box<[(Box<str>, Value)]>);
 
 impl Fields {
-    /// Collects fields; of a name that comes twice the first value stays and the name is returned as an error.
+    /// Collects fields in any order.
     ///
     /// # Errors
-    /// The name that comes twice.
+    /// A name that comes twice.
     pub fn new(mut fields: Vec<(Box<str>, Value)>) -> Result<Self, Box<str>> {
         fields.sort_by(|(one, _), (other, _)| one.cmp(other));
         match fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => Err(pair[0].0.clone()),
             None => Ok(Self(fields.into())),
         }
+    }
+
+    /// Takes fields that are in order, each name once; `None` if they are not.
+    pub(crate) fn from_sorted(fields: Vec<(Box<str>, Value)>) -> Option<Self> {
+        let sorted = fields.is_sorted_by(|(one, _), (next, _)| one < next);
+        sorted.then(|| Self(fields.into()))
     }
 
     /// Returns the value of the field `name`.
@@ -44,6 +50,10 @@ impl Fields {
     /// Iterates over names and values in the byte order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
+    }
+
+    pub(super) fn as_slice(&self) -> &[(Box<str>, Value)] {
+        &self.0
     }
 
     /// Returns the bytes kept on the heap.

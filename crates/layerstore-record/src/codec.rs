@@ -1,0 +1,89 @@
+//! The bytes of a record: an envelope that says what they are and whether they are whole, around bincode.
+//!
+//! bincode is no longer developed (RUSTSEC-2025-0141), so it is used in this module alone, and its bytes are
+//! pinned by the fixtures of this crate. Variants and fields are only appended; every change of layout raises
+//! [`RECORD_FORMAT`]'s version.
+
+mod budget;
+mod error;
+mod frame;
+mod wire_record;
+mod wire_value;
+
+pub use error::CodecError;
+pub use frame::{FRAME_HEADER_BYTES, Frame, FrameFormat, frame, unframe};
+
+use crate::record::Record;
+
+/// The largest record, in bytes of its encoded form: 16 MiB, envelope included.
+///
+/// It is what one broken or hostile record may cost a reader: a claim above it is refused before memory is asked
+/// for, and it lies far above what belongs into one record.
+pub const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// The largest value, in bytes that it keeps on the heap: [`MAX_RECORD_BYTES`] without 1 KiB for the metadata.
+///
+/// Both ways count the value in memory, where it is larger than encoded: so whatever was encoded can be decoded,
+/// and a small input never grows into a large value.
+pub const MAX_VALUE_BYTES: usize = MAX_RECORD_BYTES - 1024;
+
+/// The format of a record's bytes.
+pub const RECORD_FORMAT: FrameFormat = FrameFormat::new(1, 1);
+
+/// Encodes a record with all its metadata, without its access statistics.
+///
+/// ```
+/// use layerstore_record::{Millis, NodeId, Record, RecordValue, Timestamp, Version};
+/// use layerstore_record::codec::{decode_record, encode_record};
+///
+/// let now = Timestamp::new(Millis(1_700_000_000_000), 0, NodeId(7));
+/// let record = Record::builder(RecordValue::lww("hello", now), Version::new(now)).build();
+/// let bytes = encode_record(&record)?;
+/// assert_eq!(decode_record(&bytes)?, record);
+/// # Ok::<(), layerstore_record::codec::CodecError>(())
+/// ```
+///
+/// # Errors
+/// As [`encode_record_into`].
+pub fn encode_record(record: &Record) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::new();
+    encode_record_into(record, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Appends the encoded record to `out`; on an error `out` is as it was.
+///
+/// # Errors
+/// [`CodecError::TooLarge`] for a value above [`MAX_VALUE_BYTES`], [`CodecError::TooDeep`] for one nested deeper
+/// than [`MAX_DEPTH`](crate::MAX_DEPTH), [`CodecError::Malformed`] for an OR-Map without entries or with an entry
+/// that is also removed (which [`RecordValue::or_map`](crate::RecordValue::or_map) never makes).
+pub fn encode_record_into(record: &Record, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    wire_record::check(record)?;
+    frame::frame_into(RECORD_FORMAT, out, |out| wire_record::encode(record, out))
+}
+
+/// Returns how many bytes [`encode_record`] gives, without making them.
+///
+/// # Errors
+/// As [`encode_record_into`].
+pub fn encoded_len(record: &Record) -> Result<usize, CodecError> {
+    wire_record::check(record)?;
+    Ok(FRAME_HEADER_BYTES + wire_record::encoded_len(record)?)
+}
+
+/// Decodes a record. Its access statistics start anew, at the time when it was written.
+///
+/// Only what [`encode_record`] gives is accepted: whatever decodes, encodes to the same bytes again.
+///
+/// # Errors
+/// [`CodecError::UnknownVersion`] for bytes of a later version; any other [`CodecError`] for bytes that are not
+/// a whole record. No error holds bytes of the value.
+pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
+    if bytes.len() > MAX_RECORD_BYTES {
+        return Err(CodecError::TooLarge {
+            bytes: bytes.len(),
+            limit: MAX_RECORD_BYTES,
+        });
+    }
+    wire_record::decode(unframe(RECORD_FORMAT, bytes)?.payload)
+}

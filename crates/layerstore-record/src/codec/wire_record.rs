@@ -1,0 +1,293 @@
+//! Version 1 of a record's payload: the metadata, then the record value.
+
+use std::sync::Arc;
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::de::read::{Reader, SliceReader};
+use bincode::de::{BorrowDecoder, Decoder, DecoderImpl};
+use bincode::enc::write::{SizeWriter, Writer};
+use bincode::enc::{Encoder, EncoderImpl};
+use bincode::error::{DecodeError, EncodeError};
+use bincode::{Decode, Encode};
+
+use super::budget::{Budget, malformed};
+use super::error::CodecError;
+use super::wire_value::{self, fixed, size_of_varint};
+use super::{MAX_RECORD_BYTES, MAX_VALUE_BYTES};
+use crate::clock::Millis;
+use crate::expiry::Expiry;
+use crate::or_map::{OrEntries, Tags};
+use crate::record::Record;
+use crate::record_value::RecordValue;
+use crate::timestamp::Timestamp;
+use crate::value::{MAX_DEPTH, Value};
+use crate::version::Version;
+
+/// Always with a limit: without one, a corrupt length aborts the process.
+type Config = Configuration<LittleEndian, Varint, Limit<MAX_RECORD_BYTES>>;
+
+const fn config() -> Config {
+    bincode::config::standard().with_limit::<MAX_RECORD_BYTES>()
+}
+
+/// The metadata. Fields are only appended, with a new version.
+#[derive(Encode, Decode)]
+struct Head {
+    version: [u8; 16],
+    /// From the version's milliseconds to when the value was written. Times near each other take few bytes.
+    updated: i64,
+    /// From when the value was written to each of these.
+    created: i64,
+    stored: Option<i64>,
+    deadline: Option<i64>,
+    idle_deadline: Option<i64>,
+    max_idle: Option<u64>,
+}
+
+mod tag {
+    pub(super) const LWW: u8 = 0;
+    pub(super) const TOMBSTONE: u8 = 1;
+    pub(super) const OR_MAP: u8 = 2;
+    pub(super) const OR_TOMBSTONES: u8 = 3;
+}
+
+/// Refuses a record that a decoder would refuse.
+pub(super) fn check(record: &Record) -> Result<(), CodecError> {
+    match record.value() {
+        RecordValue::Lww { value, .. } => check_depth(value)?,
+        RecordValue::OrMap { entries, tombstones } => {
+            entries.iter().try_for_each(|(_, value)| check_depth(value))?;
+            if entries.is_empty() {
+                return Err(CodecError::malformed("an OR-Map has no entries"));
+            }
+            if entries.iter().any(|(tag, _)| tombstones.contains(*tag)) {
+                return Err(CodecError::malformed("an entry is removed, too"));
+            }
+        }
+        RecordValue::Tombstone { .. } | RecordValue::OrTombstones { .. } => {}
+    }
+    // Only now: a value that is too deep would overflow the stack here.
+    match record.value().heap_bytes() {
+        bytes if bytes > MAX_VALUE_BYTES => Err(CodecError::TooLarge {
+            bytes,
+            limit: MAX_VALUE_BYTES,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_depth(value: &Value) -> Result<(), CodecError> {
+    if value.depth() > MAX_DEPTH {
+        return Err(CodecError::TooDeep { limit: MAX_DEPTH });
+    }
+    Ok(())
+}
+
+/// Appends the payload of a record that was checked.
+pub(super) fn encode(record: &Record, out: &mut Vec<u8>) -> Result<(), CodecError> {
+    write(record, Append(out)).map(drop)
+}
+
+/// Returns the length of the payload of a record that was checked.
+pub(super) fn encoded_len(record: &Record) -> Result<usize, CodecError> {
+    Ok(write(record, SizeWriter::default())?.bytes_written)
+}
+
+/// Reads a payload.
+pub(super) fn decode(payload: &[u8]) -> Result<Record, CodecError> {
+    let mut decoder = DecoderImpl::new(SliceReader::new(payload), config(), Budget::new());
+    let decoded = read(&mut decoder);
+    let record = decoded.map_err(|error| decoder.context().explain(&error))?;
+    // The shortest form has exactly the bytes that are there, or something follows, or a number is padded.
+    if decoder.context().shortest() == payload.len() {
+        Ok(record)
+    } else {
+        Err(CodecError::malformed("it is longer than what it says"))
+    }
+}
+
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl Writer for Append<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+fn write<W: Writer>(record: &Record, writer: W) -> Result<W, CodecError> {
+    let mut encoder = EncoderImpl::new(writer, config());
+    Head::of(record)
+        .encode(&mut encoder)
+        .and_then(|()| write_value(record.value(), &mut encoder))
+        .map_err(|_| CodecError::malformed("it cannot be encoded"))?;
+    Ok(encoder.into_writer())
+}
+
+fn write_value<E: Encoder>(value: &RecordValue, to: &mut E) -> Result<(), EncodeError> {
+    match value {
+        RecordValue::Lww { value, timestamp } => {
+            tag::LWW.encode(to)?;
+            timestamp.to_bytes().encode(to)?;
+            wire_value::write(value, to)
+        }
+        RecordValue::Tombstone { timestamp } => {
+            tag::TOMBSTONE.encode(to)?;
+            timestamp.to_bytes().encode(to)
+        }
+        RecordValue::OrMap { entries, tombstones } => {
+            tag::OR_MAP.encode(to)?;
+            wire_value::write_len(entries.len(), to)?;
+            for (tag, value) in entries.iter() {
+                tag.to_bytes().encode(to)?;
+                wire_value::write(value, to)?;
+            }
+            write_tags(tombstones, to)
+        }
+        RecordValue::OrTombstones { tags } => {
+            tag::OR_TOMBSTONES.encode(to)?;
+            write_tags(tags, to)
+        }
+    }
+}
+
+fn write_tags<E: Encoder>(tags: &Tags, to: &mut E) -> Result<(), EncodeError> {
+    wire_value::write_len(tags.len(), to)?;
+    tags.removals().try_for_each(|(tag, removed)| {
+        tag.to_bytes().encode(to)?;
+        removed.to_bytes().encode(to)
+    })
+}
+
+fn read<'de, D: BorrowDecoder<'de, Context = Budget>>(from: &mut D) -> Result<Record, DecodeError> {
+    let head = Head::decode(from)?;
+    let shortest = head.size();
+    from.context().count(shortest);
+    let value = read_value(from)?;
+    if from.reader().peek_read(1).is_some() {
+        return Err(malformed(from, "bytes follow the end"));
+    }
+    head.into_record(value).map_err(|what| malformed(from, what))
+}
+
+fn read_value<'de, D: BorrowDecoder<'de, Context = Budget>>(
+    from: &mut D,
+) -> Result<RecordValue, DecodeError> {
+    match fixed::<1, D>(from)? {
+        [tag::LWW] => {
+            let timestamp = read_timestamp(from)?;
+            let value = Arc::new(wire_value::read(from)?);
+            Ok(RecordValue::Lww { value, timestamp })
+        }
+        [tag::TOMBSTONE] => Ok(RecordValue::Tombstone {
+            timestamp: read_timestamp(from)?,
+        }),
+        [tag::OR_MAP] => read_or_map(from),
+        [tag::OR_TOMBSTONES] => Ok(RecordValue::OrTombstones {
+            tags: read_tags(from)?,
+        }),
+        _ => Err(malformed(from, "its kind of record is not known")),
+    }
+}
+
+fn read_or_map<'de, D: BorrowDecoder<'de, Context = Budget>>(
+    from: &mut D,
+) -> Result<RecordValue, DecodeError> {
+    let len = wire_value::read_len(from)?;
+    // An entry takes at least a tag and a byte.
+    wire_value::reserve(from, len, 17, size_of::<(Timestamp, Value)>())?;
+    let mut entries = Vec::with_capacity(len);
+    for _ in 0..len {
+        entries.push((read_timestamp(from)?, wire_value::read(from)?));
+    }
+    let tombstones = read_tags(from)?;
+    if entries.is_empty() {
+        return Err(malformed(from, "an OR-Map has no entries"));
+    }
+    if !entries.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return Err(malformed(from, "entries are out of order"));
+    }
+    if entries.iter().any(|(tag, _)| tombstones.contains(*tag)) {
+        return Err(malformed(from, "an entry is removed, too"));
+    }
+    Ok(RecordValue::OrMap {
+        entries: Arc::new(OrEntries::new(entries)),
+        tombstones,
+    })
+}
+
+fn read_tags<'de, D: BorrowDecoder<'de, Context = Budget>>(from: &mut D) -> Result<Tags, DecodeError> {
+    let len = wire_value::read_len(from)?;
+    wire_value::reserve(from, len, 32, size_of::<(Timestamp, Timestamp)>())?;
+    let mut tags = Vec::with_capacity(len);
+    for _ in 0..len {
+        tags.push((read_timestamp(from)?, read_timestamp(from)?));
+    }
+    if !tags.is_sorted_by(|(one, _), (next, _)| one < next) {
+        return Err(malformed(from, "removed tags are out of order"));
+    }
+    Ok(Tags::new(tags))
+}
+
+fn read_timestamp<'de, D: BorrowDecoder<'de, Context = Budget>>(
+    from: &mut D,
+) -> Result<Timestamp, DecodeError> {
+    fixed(from).map(Timestamp::from_bytes)
+}
+
+impl Head {
+    fn of(record: &Record) -> Self {
+        let (version, updated) = (record.version(), record.updated());
+        let expiry = record.expiry();
+        Self {
+            version: version.to_bytes(),
+            updated: offset(version.millis(), updated),
+            created: offset(updated, record.created()),
+            stored: record.last_stored().map(|at| offset(updated, at)),
+            deadline: expiry.deadline.map(|at| offset(updated, at)),
+            idle_deadline: expiry.idle_deadline.map(|at| offset(updated, at)),
+            max_idle: expiry.max_idle,
+        }
+    }
+
+    fn into_record(self, value: RecordValue) -> Result<Record, &'static str> {
+        let version = Version::from_bytes(self.version);
+        let updated = after(version.millis(), self.updated);
+        let expiry = Expiry {
+            deadline: self.deadline.map(|at| after(updated, at)),
+            max_idle: self.max_idle,
+            idle_deadline: self.idle_deadline.map(|at| after(updated, at)),
+        };
+        let record = Record::builder(value, version)
+            .updated(updated)
+            .created(after(updated, self.created))
+            .expiry(expiry);
+        match self.stored.map(|at| after(updated, at)) {
+            None => Ok(record.build()),
+            Some(Millis(0)) => Err("it was stored before there was time"),
+            Some(stored) => Ok(record.stored(stored).build()),
+        }
+    }
+
+    /// Returns how many bytes its shortest form has.
+    fn size(&self) -> usize {
+        let signed = |offset: i64| size_of_varint(wire_value::zigzag(offset));
+        let optional = |size: Option<usize>| 1 + size.unwrap_or(0);
+        self.version.len()
+            + signed(self.updated)
+            + signed(self.created)
+            + optional(self.stored.map(signed))
+            + optional(self.deadline.map(signed))
+            + optional(self.idle_deadline.map(signed))
+            + optional(self.max_idle.map(size_of_varint))
+    }
+}
+
+/// Returns the way from one time to another; every pair of times has one, and it leads back.
+fn offset(from: Millis, to: Millis) -> i64 {
+    to.0.wrapping_sub(from.0).cast_signed()
+}
+
+fn after(from: Millis, offset: i64) -> Millis {
+    Millis(from.0.wrapping_add_signed(offset))
+}

@@ -1,0 +1,11 @@
+//! What must hold of records: their bytes, their way through serde, their merging, their clock and their end.
+#![expect(clippy::unwrap_used, reason = "a test's helper fails its test")]
+
+#[path = "record/codec.rs"]
+mod codec;
+#[path = "record/samples.rs"]
+mod samples;
+#[path = "record/serde_from.rs"]
+mod serde_from;
+#[path = "record/serde_to.rs"]
+mod serde_to;
