@@ -2,6 +2,13 @@
 
 pub mod clock;
 #[expect(
+    clippy::cast_possible_truncation,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a conformance suite is test code: its numbers are small, and an unexpected answer ends the test"
+)]
+pub mod engine;
+#[expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

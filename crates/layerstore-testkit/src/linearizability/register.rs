@@ -29,6 +29,8 @@ pub enum RegisterOp {
 pub enum RegisterOutput {
     /// What is or was there.
     Value(Option<u64>),
+    /// Some number was there, which was not read.
+    Unread,
     /// Whether the number was put.
     Done(bool),
 }
@@ -76,6 +78,11 @@ impl Model for Register {
         output: Option<&RegisterOutput>,
     ) -> Option<Option<u64>> {
         let (answer, next) = Self::answer(*state, *op);
-        output.is_none_or(|output| *output == answer).then_some(next)
+        let fits = match output {
+            None => true,
+            Some(RegisterOutput::Unread) => matches!(answer, RegisterOutput::Value(Some(_))),
+            Some(output) => *output == answer,
+        };
+        fits.then_some(next)
     }
 }

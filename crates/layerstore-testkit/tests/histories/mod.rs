@@ -1,7 +1,7 @@
 //! Histories that a person has judged.
 
 use layerstore_testkit::linearizability::RegisterOp::{Get, Put, PutIf, Remove, Toggle};
-use layerstore_testkit::linearizability::RegisterOutput::{Done, Value};
+use layerstore_testkit::linearizability::RegisterOutput::{Done, Unread, Value};
 use layerstore_testkit::linearizability::{Call, RegisterOp, RegisterOutput};
 
 /// A history and the judgement.
@@ -129,6 +129,11 @@ pub(crate) const KNOWN: &[Known] = &[
         "a lost update between two toggles",
         calls![0 .. 3 Toggle(2) => NONE, 1 .. 2 Toggle(4) => NONE],
     ),
+    right(
+        "a removal that did not read what it removed",
+        calls![0 .. 1 Put(1) => NONE, 2 .. 3 Remove => Unread, 4 .. 5 Remove => NONE],
+    ),
+    wrong("an unread number where none was", calls![0 .. 1 Remove => Unread]),
     right(
         "a put of unknown outcome is seen",
         calls![0 .. ? Put(1) => NONE, 1 .. 2 Get => ONE],
