@@ -1,1 +1,38 @@
-//! Layerstore records kept durably in an embedded key-value store in the process
+//! Layer 3 in the process: records kept durably in an embedded key-value store.
+//!
+//! This crate turns records into rows and back, decides with the shared fence what becomes of a write, and makes many
+//! callers share one sync. It has no idea which key-value store it stands on, and knows nothing of memory, eviction or
+//! observers.
+//!
+//! ```
+//! # #[cfg(feature = "fjall")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use layerstore_data_store::MapDataStore;
+//! use layerstore_embedded::{EmbeddedOptions, KvDataStore};
+//! use layerstore_record::MapName;
+//!
+//! let store = KvDataStore::open("data", EmbeddedOptions::default()).await?;
+//! let claim = store.claim(&MapName::new("users")?).await?;
+//! println!("versions stand at {}", claim.high_water);
+//! # Ok(())
+//! # }
+//! ```
+
+mod claims;
+mod committer;
+mod convert;
+mod group;
+mod keyspaces;
+mod meta;
+mod options;
+mod reader;
+mod row;
+mod store;
+mod sweep;
+mod verify;
+
+pub use options::{
+    DEFAULT_DEADLINE, DEFAULT_GROUP_RECORDS, DEFAULT_QUEUE_LEN, DEFAULT_READS, EmbeddedOptions,
+};
+pub use store::KvDataStore;
+pub use verify::{CorruptRecord, MapReport, VerifyReport};

@@ -9,6 +9,7 @@
 //! layerstore_testkit::kv_conformance!(memory, KvSubject::volatile(MemoryKv::new));
 //! ```
 
+pub mod double;
 pub mod durability;
 pub mod errors;
 pub mod keyspaces;
@@ -18,6 +19,7 @@ pub mod subject;
 pub mod threads;
 pub mod writes;
 
+pub use double::{CommitFault, DoubleKv};
 pub use subject::KvSubject;
 
 /// Makes a module `$name` with one test for each clause of `KvBackend`, and the model test R14.

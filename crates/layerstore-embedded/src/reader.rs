@@ -1,0 +1,126 @@
+//! Reading: blocking work on one state of the store.
+
+use std::ops::Bound;
+
+use layerstore_data_store::{Floors, Include, ScanPage, ScanRequest, StoreError};
+use layerstore_kv::{Direction, KeyRange, KvBackend, KvError, KvErrorKind, KvIter, KvSnapshot};
+use layerstore_record::{Key, MapName, Millis, Record};
+
+use crate::convert::from_kv;
+use crate::keyspaces::{map_of, records_of};
+use crate::sweep::is_visible;
+use crate::{meta, row};
+
+/// Rows that a page looks at beyond its limit, when they are expired, cleared or tombstones: bounds a page's time.
+const SCAN_SLACK: usize = 4_096;
+
+/// Reads the records of keys, in the order given, from one state.
+pub(crate) fn load_all(
+    kv: &dyn KvBackend,
+    map: &MapName,
+    keys: &[Key],
+    now: Millis,
+) -> Result<Vec<Option<Record>>, StoreError> {
+    let operation = "load";
+    let state = kv
+        .snapshot()
+        .map_err(|error| from_kv(operation, error).in_map(map))?;
+    let floors = meta::read_floors(&*state, map)?;
+    let keyspace = records_of(map);
+    keys.iter()
+        .map(|key| {
+            let row = match state.get(&keyspace, key.as_bytes()) {
+                Err(error) if is_unknown(&error) => None,
+                row => row.map_err(|error| from_kv(operation, error).in_map(map).at_key(key))?,
+            };
+            let record = row
+                .map(|row| row::decode(operation, map, key, &row))
+                .transpose()?;
+            Ok(record.filter(|record| is_visible(record, floors, now)))
+        })
+        .collect()
+}
+
+/// Reads a page of a map.
+pub(crate) fn scan_page(
+    kv: &dyn KvBackend,
+    map: &MapName,
+    request: &ScanRequest,
+    now: Millis,
+) -> Result<ScanPage, StoreError> {
+    let operation = "scan";
+    let state = kv
+        .snapshot()
+        .map_err(|error| from_kv(operation, error).in_map(map))?;
+    let floors = meta::read_floors(&*state, map)?;
+    let Some(rows) = start(&*state, map, request)? else {
+        return Ok(ScanPage::default());
+    };
+    let mut page = ScanPage::default();
+    for (looked_at, item) in rows.enumerate() {
+        let (key, row) = item.map_err(|error| from_kv(operation, error).in_map(map))?;
+        let key = row::key(operation, map, &key)?;
+        let record = row::decode(operation, map, &key, &row)?;
+        if is_wanted(&record, request.include, floors, now) {
+            page.records.push((key.clone(), record));
+        }
+        if page.records.len() >= request.limit.max(1) || looked_at >= request.limit.saturating_add(SCAN_SLACK)
+        {
+            page.next = Some(key);
+            return Ok(page);
+        }
+    }
+    Ok(page)
+}
+
+/// Lists the maps that hold rows or floors.
+pub(crate) fn list_maps(kv: &dyn KvBackend) -> Result<Vec<MapName>, StoreError> {
+    let operation = "list maps";
+    let state = kv.snapshot().map_err(|error| from_kv(operation, error))?;
+    let mut maps = Vec::new();
+    for map in claimed_maps(&*state)? {
+        let rows = state.scan(&records_of(&map), KeyRange::all(), Direction::Forward);
+        let first = rows
+            .map_err(|error| from_kv(operation, error).in_map(&map))?
+            .next();
+        let first = first
+            .transpose()
+            .map_err(|error| from_kv(operation, error).in_map(&map))?;
+        if first.is_some() || meta::read_floors(&*state, &map)? != Floors::default() {
+            maps.push(map);
+        }
+    }
+    Ok(maps)
+}
+
+/// Lists every map that was ever claimed, in name order.
+pub(crate) fn claimed_maps(state: &dyn KvSnapshot) -> Result<Vec<MapName>, StoreError> {
+    let names = state.keyspaces().map_err(|error| from_kv("list maps", error))?;
+    Ok(names.iter().filter_map(|name| map_of(name)).collect())
+}
+
+fn start(state: &dyn KvSnapshot, map: &MapName, request: &ScanRequest) -> Result<Option<KvIter>, StoreError> {
+    let bytes = |bound: &Bound<Key>| bound.as_ref().map(|key| key.as_bytes().to_vec());
+    let range = KeyRange {
+        start: bytes(&request.start),
+        end: bytes(&request.end),
+    };
+    match state.scan(&records_of(map), range, Direction::Forward) {
+        Ok(rows) => Ok(Some(rows)),
+        // A map that was never claimed is empty.
+        Err(error) if is_unknown(&error) => Ok(None),
+        Err(error) => Err(from_kv("scan", error).in_map(map)),
+    }
+}
+
+fn is_wanted(record: &Record, include: Include, floors: Floors, now: Millis) -> bool {
+    let kind = match include {
+        Include::Live => !record.is_tombstone(),
+        Include::Tombstones => true,
+    };
+    kind && is_visible(record, floors, now)
+}
+
+fn is_unknown(error: &KvError) -> bool {
+    error.kind() == &KvErrorKind::UnknownKeyspace
+}
