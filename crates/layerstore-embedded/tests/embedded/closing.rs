@@ -21,10 +21,19 @@ async fn closing_does_what_is_queued_and_refuses_what_follows() {
     );
     assert!(answers.iter().all(layerstore_data_store::WriteResult::is_applied));
     assert!(report.is_complete(), "{report:?}");
-    assert_eq!(rejected_kind(apply_one(&store, put(&map, 1, 2)).await), ErrorKind::Closed);
-    assert_eq!(store.load(&map, &key(1)).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(
+        rejected_kind(apply_one(&store, put(&map, 1, 2)).await),
+        ErrorKind::Closed
+    );
+    assert_eq!(
+        store.load(&map, &key(1)).await.unwrap_err().kind(),
+        ErrorKind::Closed
+    );
     assert_eq!(store.claim(&map).await.unwrap_err().kind(), ErrorKind::Closed);
-    assert!(store.close(Duration::ZERO).await.is_complete(), "closing twice is closing once");
+    assert!(
+        store.close(Duration::ZERO).await.is_complete(),
+        "closing twice is closing once"
+    );
     // The files are closed, though the store is still in scope.
     let again = open(dir.path()).await;
     assert_eq!(scan(&again, &map).await.len(), 3_000);
@@ -39,7 +48,10 @@ async fn a_stuck_disk_holds_closing_up_to_its_deadline() {
     let mut stuck = pin!(store.apply(vec![put(&map, 1, 1)]));
     assert!(futures::poll!(stuck.as_mut()).is_pending());
     let report = store.close(Duration::from_millis(50)).await;
-    assert_eq!(report.error.expect("it cannot have ended").kind(), ErrorKind::Timeout);
+    assert_eq!(
+        report.error.expect("it cannot have ended").kind(),
+        ErrorKind::Timeout
+    );
     drop(hold);
     assert!(stuck.await[0].is_applied(), "who waited is answered all the same");
 }

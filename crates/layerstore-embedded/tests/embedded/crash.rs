@@ -37,7 +37,12 @@ fn acknowledged_writes_survive_kill_9() {
     }
     proof::report(
         "kill-9",
-        &[("cycles", cycles), ("acknowledged", acknowledged), ("seed", seed), ("violations", 0)],
+        &[
+            ("cycles", cycles),
+            ("acknowledged", acknowledged),
+            ("seed", seed),
+            ("violations", 0),
+        ],
     );
 }
 
@@ -49,7 +54,9 @@ fn run_and_kill(dir: &Path, start: u64, after: usize) -> Vec<(u64, u64)> {
     // What the child wrote before it died is still in the pipe.
     for line in output.lines() {
         let line = line.unwrap();
-        let Some(ack) = line.strip_prefix("ACK ").and_then(parse) else { continue };
+        let Some(ack) = line.strip_prefix("ACK ").and_then(parse) else {
+            continue;
+        };
         acks.push(ack);
         if acks.len() >= after && !killed {
             child.kill().unwrap();
@@ -57,7 +64,11 @@ fn run_and_kill(dir: &Path, start: u64, after: usize) -> Vec<(u64, u64)> {
         }
     }
     let status = child.wait().unwrap();
-    assert!(killed, "the child ended by itself ({status}) after {} acknowledgements", acks.len());
+    assert!(
+        killed,
+        "the child ended by itself ({status}) after {} acknowledgements",
+        acks.len()
+    );
     acks
 }
 
@@ -69,7 +80,12 @@ fn parse(ack: &str) -> Option<(u64, u64)> {
 
 fn spawn(dir: &Path, start: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "--nocapture", "crash::child_commits_until_it_is_killed"])
+        .args([
+            "--ignored",
+            "--exact",
+            "--nocapture",
+            "crash::child_commits_until_it_is_killed",
+        ])
         .env(DIR_VARIABLE, dir)
         .env(START_VARIABLE, start.to_string())
         .stdout(Stdio::piped())
@@ -79,13 +95,20 @@ fn spawn(dir: &Path, start: u64) -> Child {
 }
 
 fn check(dir: &Path, newest: &HashMap<u64, u64>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let (store, map) = (open(dir).await, map("crash"));
         let found: HashMap<_, _> = scan(&store, &map).await.into_iter().collect();
         for (number, at) in newest {
             let record = found.get(&key(*number)).expect("an acknowledged record is lost");
-            assert!(record.version() >= version(*at), "key {number}: {:?} acknowledged {at}", record.version());
+            assert!(
+                record.version() >= version(*at),
+                "key {number}: {:?} acknowledged {at}",
+                record.version()
+            );
         }
         for (found_key, record) in &found {
             let at = record.version().millis().0;
@@ -101,12 +124,17 @@ fn check(dir: &Path, newest: &HashMap<u64, u64>) {
 fn child_commits_until_it_is_killed() {
     let dir = std::env::var_os(DIR_VARIABLE).expect("started by its parent");
     let start: u64 = std::env::var(START_VARIABLE).unwrap().parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let store = open(Path::new(&dir)).await;
         let map = map("crash");
         store.claim(&map).await.unwrap();
-        futures::future::join_all((0..CALLERS).map(|caller| commit_forever(&store, &map, start, caller))).await;
+        futures::future::join_all((0..CALLERS).map(|caller| commit_forever(&store, &map, start, caller)))
+            .await;
     });
 }
 
@@ -115,10 +143,21 @@ async fn commit_forever(store: &layerstore_embedded::KvDataStore, map: &MapName,
     for round in 0..20_000 {
         let at = start + round;
         // Each caller has keys of its own, so that versions rise in the order of acknowledgements.
-        let numbers: Vec<u64> = (0..3).map(|n| (round * 3 + n) % (KEYS / CALLERS) * CALLERS + caller).collect();
-        apply(store, numbers.iter().map(|number| put(map, *number, at)).collect()).await;
-        let lines: String = numbers.iter().map(|number| format!("ACK {number} {at} .\n")).collect();
+        let numbers: Vec<u64> = (0..3)
+            .map(|n| (round * 3 + n) % (KEYS / CALLERS) * CALLERS + caller)
+            .collect();
+        apply(
+            store,
+            numbers.iter().map(|number| put(map, *number, at)).collect(),
+        )
+        .await;
+        let lines: String = numbers
+            .iter()
+            .map(|number| format!("ACK {number} {at} .\n"))
+            .collect();
         let mut out = std::io::stdout().lock();
-        out.write_all(lines.as_bytes()).and_then(|()| out.flush()).unwrap();
+        out.write_all(lines.as_bytes())
+            .and_then(|()| out.flush())
+            .unwrap();
     }
 }

@@ -40,8 +40,15 @@ async fn a_damaged_record_is_named_by_every_verb_that_meets_it() {
         rejected(apply_one(&store, put(&map, 7, 100)).await),
     ];
     for error in met {
-        assert_eq!((error.kind(), error.map(), error.key()), (ErrorKind::Corrupt, Some(&map), Some(&key(7))), "{error}");
-        assert!(!format!("{error} {error:?}").contains("value 7"), "no value in {error:?}");
+        assert_eq!(
+            (error.kind(), error.map(), error.key()),
+            (ErrorKind::Corrupt, Some(&map), Some(&key(7))),
+            "{error}"
+        );
+        assert!(
+            !format!("{error} {error:?}").contains("value 7"),
+            "no value in {error:?}"
+        );
     }
     let before = store.scan_page(&map, ScanRequest::first(7)).await.unwrap();
     assert_eq!(before.records.len(), 7, "what lies before it can be read");
@@ -50,7 +57,10 @@ async fn a_damaged_record_is_named_by_every_verb_that_meets_it() {
     let report = store.verify().await.unwrap();
     assert!(!report.is_sound());
     let of_map = &report.maps[0];
-    assert_eq!((of_map.live, of_map.corrupt_count, of_map.corrupt.len()), (19, 1, 1));
+    assert_eq!(
+        (of_map.live, of_map.corrupt_count, of_map.corrupt.len()),
+        (19, 1, 1)
+    );
     assert_eq!(of_map.corrupt[0].key, key(7).to_string());
     // A clear of everything is the way out.
     store.clear(&map, version(100)).await.unwrap();
@@ -62,13 +72,27 @@ async fn a_damaged_record_is_named_by_every_verb_that_meets_it() {
 async fn verify_counts_what_is_there_by_kind() {
     let kv = Arc::new(MemoryKv::new());
     let (store, map) = (filled(&kv).await, map("m"));
-    apply(&store, vec![crate::support::remove(&map, 1, 100), crate::support::remove(&map, 2, 100)]).await;
+    apply(
+        &store,
+        vec![
+            crate::support::remove(&map, 1, 100),
+            crate::support::remove(&map, 2, 100),
+        ],
+    )
+    .await;
     let ended = Arc::new(crate::support::expiring(50, 101, 1));
-    apply(&store, vec![layerstore_data_store::Write::new(map.clone(), key(50), ended)]).await;
+    apply(
+        &store,
+        vec![layerstore_data_store::Write::new(map.clone(), key(50), ended)],
+    )
+    .await;
     let report = store.verify().await.unwrap();
     assert!(report.is_sound());
     let of_map = &report.maps[0];
-    assert_eq!((of_map.live, of_map.tombstones, of_map.expired, of_map.cleared), (18, 2, 1, 0));
+    assert_eq!(
+        (of_map.live, of_map.tombstones, of_map.expired, of_map.cleared),
+        (18, 2, 1, 0)
+    );
     assert!(of_map.bytes > 1_000);
 }
 
@@ -76,12 +100,20 @@ async fn verify_counts_what_is_there_by_kind() {
 fn a_store_of_a_later_format_is_not_opened() {
     let kv = Arc::new(MemoryKv::new());
     drop(over(kv.clone()));
-    let later = layerstore_record::codec::frame(layerstore_record::codec::FrameFormat::new(16, 1), &2_u32.to_le_bytes());
+    let later = layerstore_record::codec::frame(
+        layerstore_record::codec::FrameFormat::new(16, 1),
+        &2_u32.to_le_bytes(),
+    );
     spoil(&kv, b"m", b"format", &later.unwrap());
-    let refused = KvDataStore::over(kv.clone(), EmbeddedOptions::default()).err().unwrap();
+    let refused = KvDataStore::over(kv.clone(), EmbeddedOptions::default())
+        .err()
+        .unwrap();
     assert_eq!(refused.kind(), ErrorKind::UnknownFormat);
     assert!(refused.to_string().contains("format 2"), "{refused}");
-    let later = layerstore_record::codec::frame(layerstore_record::codec::FrameFormat::new(16, 2), &2_u32.to_le_bytes());
+    let later = layerstore_record::codec::frame(
+        layerstore_record::codec::FrameFormat::new(16, 2),
+        &2_u32.to_le_bytes(),
+    );
     spoil(&kv, b"m", b"format", &later.unwrap());
     let refused = KvDataStore::over(kv, EmbeddedOptions::default()).err().unwrap();
     assert_eq!(refused.kind(), ErrorKind::UnknownFormat);
@@ -92,14 +124,28 @@ fn a_store_of_a_later_format_is_not_opened() {
 fn r23_mutated_rows_are_found_or_harmless() {
     let seed = proof::seed();
     let mut rng = fastrand::Rng::with_seed(seed);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     let cases = proof::scaled(100_000);
     let mut found = 0;
     for _ in 0..cases {
         found += u64::from(runtime.block_on(one_mutation(&mut rng)));
     }
-    assert!(found * 10 > cases * 9, "only {found} of {cases} mutations were found");
-    proof::report("R23", &[("cases", cases), ("found", found), ("seed", seed), ("violations", 0)]);
+    assert!(
+        found * 10 > cases * 9,
+        "only {found} of {cases} mutations were found"
+    );
+    proof::report(
+        "R23",
+        &[
+            ("cases", cases),
+            ("found", found),
+            ("seed", seed),
+            ("violations", 0),
+        ],
+    );
 }
 
 async fn one_mutation(rng: &mut fastrand::Rng) -> bool {
@@ -113,16 +159,24 @@ async fn one_mutation(rng: &mut fastrand::Rng) -> bool {
     drop(writer);
 
     let keyspace: &[u8] = if rng.bool() { b"rm" } else { b"m" };
-    let rows: Vec<_> = kv.scan(keyspace, KeyRange::all(), Direction::Forward).unwrap().map(Result::unwrap).collect();
+    let rows: Vec<_> = kv
+        .scan(keyspace, KeyRange::all(), Direction::Forward)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let (row_key, row) = rows[rng.usize(0..rows.len())].clone();
     let hostile = mutate(rng, row.clone());
     if hostile == row {
         return true;
     }
     spoil(&kv, keyspace, &row_key, &hostile);
-    let Ok(store) = KvDataStore::over(kv, EmbeddedOptions::default()) else { return true };
+    let Ok(store) = KvDataStore::over(kv, EmbeddedOptions::default()) else {
+        return true;
+    };
     let claimed = store.claim(&map).await.is_ok();
-    let page = store.scan_page(&map, ScanRequest::first(10).with_tombstones()).await;
+    let page = store
+        .scan_page(&map, ScanRequest::first(10).with_tombstones())
+        .await;
     let sound = store.verify().await.unwrap().is_sound();
     if let Ok(page) = &page {
         assert_eq!(page.records, whole, "a mutation was taken for a record");

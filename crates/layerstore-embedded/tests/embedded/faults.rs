@@ -24,7 +24,11 @@ async fn a_full_disk_is_named_with_map_key_and_outcome() {
     for (fault, outcome, records) in faults {
         kv.fail_next_commit(KvErrorKind::DiskFull, fault);
         let error = rejected(apply_one(&store, put(&map, 2, 2)).await);
-        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Full, outcome), "{error}");
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (ErrorKind::Full, outcome),
+            "{error}"
+        );
         assert_eq!((error.map(), error.key()), (Some(&map), Some(&key(2))));
         assert!(error.is_retryable());
         assert_eq!(scan(&store, &map).await.len(), records);
@@ -41,7 +45,9 @@ async fn a_failed_group_acknowledges_none_of_its_writes() {
     store.claim(&map).await.unwrap();
     kv.fail_next_commit(KvErrorKind::Io, CommitFault::BeforeApply);
     // The second rests on the first: stale only if the first was stored.
-    let answers = store.apply(vec![put(&map, 1, 5), put(&map, 1, 4), put(&map, 1, 5)]).await;
+    let answers = store
+        .apply(vec![put(&map, 1, 5), put(&map, 1, 4), put(&map, 1, 5)])
+        .await;
     for answer in answers {
         assert_eq!(rejected(answer).kind(), ErrorKind::Unavailable);
     }
@@ -63,21 +69,37 @@ async fn a_poisoned_backend_says_reopen() {
 #[tokio::test]
 async fn a_disk_that_does_not_answer_is_a_timeout_of_unknown_outcome() {
     let kv = DoubleKv::new(Arc::new(MemoryKv::new()));
-    let options = EmbeddedOptions::default().deadline(Duration::from_millis(50)).queue_len(1);
+    let options = EmbeddedOptions::default()
+        .deadline(Duration::from_millis(50))
+        .queue_len(1);
     let store = KvDataStore::over(kv.clone(), options).unwrap();
     let map = map("m");
     store.claim(&map).await.unwrap();
     let hold = kv.hold_commits();
     let error = rejected(apply_one(&store, put(&map, 1, 1)).await);
-    assert_eq!((error.kind(), error.outcome()), (ErrorKind::Timeout, Outcome::Unknown), "{error}");
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Timeout, Outcome::Unknown),
+        "{error}"
+    );
     // The committer is stuck with the first; one more waits in the queue, and the next finds no place in it.
     let second = rejected(apply_one(&store, put(&map, 2, 1)).await);
-    assert_eq!((second.kind(), second.outcome()), (ErrorKind::Timeout, Outcome::Unknown));
+    assert_eq!(
+        (second.kind(), second.outcome()),
+        (ErrorKind::Timeout, Outcome::Unknown)
+    );
     let third = rejected(apply_one(&store, put(&map, 3, 1)).await);
-    assert_eq!((third.kind(), third.outcome()), (ErrorKind::Timeout, Outcome::NotApplied), "it was never queued");
+    assert_eq!(
+        (third.kind(), third.outcome()),
+        (ErrorKind::Timeout, Outcome::NotApplied),
+        "it was never queued"
+    );
     // Reads go on.
     assert_eq!(store.load(&map, &key(1)).await.unwrap(), None);
     drop(hold);
-    assert!(matches!(apply_one(&store, put(&map, 3, 1)).await, WriteResult::Applied));
+    assert!(matches!(
+        apply_one(&store, put(&map, 3, 1)).await,
+        WriteResult::Applied
+    ));
     assert_eq!(scan(&store, &map).await.len(), 3);
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use layerstore_data_store::{ErrorKind, MapDataStore, Write, WriteResult};
 use layerstore_embedded::{EmbeddedOptions, KvDataStore};
 use layerstore_kv::{KvBackend, KvErrorKind, MemoryKv};
-use layerstore_record::Millis;
+use layerstore_record::{Millis, Version};
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::kv::{CommitFault, DoubleKv};
 
-use crate::support::{apply, apply_one, expiring, key, map, open, over, put, rejected_kind, remove, scan, version};
+use crate::support::{
+    apply, apply_one, expiring, key, map, open, over, put, rejected_kind, remove, scan, version,
+};
 
 #[tokio::test]
 async fn late_writes_meet_the_floors_also_after_a_restart() {
@@ -29,14 +31,20 @@ async fn late_writes_meet_the_floors_also_after_a_restart() {
     }
     let store = open(dir.path()).await;
     let claim = store.claim(&cleared).await.unwrap();
-    assert_eq!((claim.cleared, claim.purged), (version(30), version(0)));
+    assert_eq!((claim.cleared, claim.purged), (version(30), Version::ZERO));
     let claim = store.claim(&purged).await.unwrap();
-    assert_eq!((claim.cleared, claim.purged), (version(0), version(30)));
+    assert_eq!((claim.cleared, claim.purged), (Version::ZERO, version(30)));
 
     for late in [5, 10, 29, 30] {
         let answer = apply_one(&store, put(&cleared, 7, late)).await;
-        assert!(matches!(answer, WriteResult::Stale { current } if current == version(30)), "{answer:?}");
-        assert_eq!(rejected_kind(apply_one(&store, put(&purged, 7, late)).await), ErrorKind::BelowHorizon);
+        assert!(
+            matches!(answer, WriteResult::Stale { current } if current == version(30)),
+            "{answer:?}"
+        );
+        assert_eq!(
+            rejected_kind(apply_one(&store, put(&purged, 7, late)).await),
+            ErrorKind::BelowHorizon
+        );
     }
     // A key that still holds something judges by it.
     assert!(apply_one(&store, put(&purged, 77, 15)).await.is_applied());
@@ -65,10 +73,16 @@ async fn a_clear_that_fails_after_its_floor_hides_everything_and_can_be_repeated
     assert_eq!(kv.stats().unwrap().keyspaces, 2);
     let rows = |kv: &DoubleKv| {
         use layerstore_kv::{Direction, KeyRange, KvRead};
-        kv.scan(b"rm", KeyRange::all(), Direction::Forward).unwrap().count()
+        kv.scan(b"rm", KeyRange::all(), Direction::Forward)
+            .unwrap()
+            .count()
     };
     assert_eq!(rows(&kv), 11, "the rows are still there");
-    assert_eq!(scan(&store, &map).await.len(), 1, "and nobody sees those below the floor");
+    assert_eq!(
+        scan(&store, &map).await.len(),
+        1,
+        "and nobody sees those below the floor"
+    );
     assert_eq!(store.load(&map, &key(3)).await.unwrap(), None);
     store.claim(&map).await.unwrap();
     store.clear(&map, version(15)).await.unwrap();
@@ -102,14 +116,34 @@ async fn purging_drops_what_has_ended_and_no_value() {
     let store = KvDataStore::over(Arc::new(MemoryKv::new()), options).unwrap();
     let map = map("m");
     store.claim(&map).await.unwrap();
-    let ending = |n: u64, at: u64, deadline| Write::new(map.clone(), key(n), Arc::new(expiring(n, at, deadline)));
-    apply(&store, vec![put(&map, 1, 10), remove(&map, 2, 10), remove(&map, 3, 99)]).await;
-    apply(&store, vec![ending(4, 10, 1_500), ending(5, 10, 3_000), ending(6, 99, 1_500)]).await;
+    let ending =
+        |n: u64, at: u64, deadline| Write::new(map.clone(), key(n), Arc::new(expiring(n, at, deadline)));
+    apply(
+        &store,
+        vec![put(&map, 1, 10), remove(&map, 2, 10), remove(&map, 3, 99)],
+    )
+    .await;
+    apply(
+        &store,
+        vec![ending(4, 10, 1_500), ending(5, 10, 3_000), ending(6, 99, 1_500)],
+    )
+    .await;
     clock.advance(Duration::from_secs(1));
-    assert_eq!(store.load(&map, &key(4)).await.unwrap(), None, "expired, though nobody has swept it");
-    assert_eq!(store.purge(&map, version(50)).await.unwrap(), 2, "the tombstone and the ended record up to 50");
+    assert_eq!(
+        store.load(&map, &key(4)).await.unwrap(),
+        None,
+        "expired, though nobody has swept it"
+    );
+    assert_eq!(
+        store.purge(&map, version(50)).await.unwrap(),
+        2,
+        "the tombstone and the ended record up to 50"
+    );
     let left: Vec<_> = scan(&store, &map).await.into_iter().map(|(key, _)| key).collect();
     assert_eq!(left, vec![key(1), key(3), key(5)]);
     let expired = apply_one(&store, put(&map, 6, 98)).await;
-    assert!(matches!(expired, WriteResult::Stale { .. }), "an ended record still fences: {expired:?}");
+    assert!(
+        matches!(expired, WriteResult::Stale { .. }),
+        "an ended record still fences: {expired:?}"
+    );
 }

@@ -40,7 +40,11 @@ async fn r28_every_version_of_the_format_opens() {
         let dir = tempfile::tempdir().unwrap();
         copy(&version_dir, dir.path());
         let store = KvDataStore::open(dir.path(), options()).await.unwrap();
-        assert_eq!(store.list_maps().await.unwrap(), vec![map("a/b\0🔑"), map("m")], "{version_dir:?}");
+        assert_eq!(
+            store.list_maps().await.unwrap(),
+            vec![map("a/b\0🔑"), map("m")],
+            "{version_dir:?}"
+        );
         assert_eq!(scan(&store, &map("m")).await, expected(), "{version_dir:?}");
         let claim = store.claim(&map("m")).await.unwrap();
         assert_eq!((claim.epoch, claim.high_water), (3, version(301)));
@@ -78,7 +82,11 @@ async fn fill(store: &KvDataStore) {
     store.purge(&m, version(60)).await.unwrap();
     apply(store, (5..20).map(|n| put(&m, n, n + 100)).collect()).await;
     apply(store, vec![put(&m, 20, 200), remove(&m, 20, 300)]).await;
-    apply(store, vec![Write::new(m, key(21), Arc::new(expiring(21, 301, 2_000_000)))]).await;
+    apply(
+        store,
+        vec![Write::new(m, key(21), Arc::new(expiring(21, 301, 2_000_000)))],
+    )
+    .await;
     apply(store, vec![put(&map("a/b\0🔑"), 1, 1)]).await;
 }
 

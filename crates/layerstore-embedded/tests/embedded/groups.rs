@@ -19,7 +19,9 @@ async fn many_callers_share_one_sync() {
 
     let before = kv.synced_commits();
     let hold = kv.hold_commits();
-    let mut calls = pin!(join_all((0..CALLERS).map(|n| apply_one(&store, put(&map, n, n + 1)))));
+    let mut calls = pin!(join_all(
+        (0..CALLERS).map(|n| apply_one(&store, put(&map, n, n + 1)))
+    ));
     // Polled once, every call is in the queue; the committer holds at most the first of them.
     assert!(futures::poll!(calls.as_mut()).is_pending());
     drop(hold);
@@ -27,7 +29,14 @@ async fn many_callers_share_one_sync() {
     assert!(answers.iter().all(WriteResult::is_applied));
     let syncs = kv.synced_commits() - before;
     assert!((1..=2).contains(&syncs), "{CALLERS} calls took {syncs} syncs");
-    assert_eq!(store.load_all(&map, &[crate::support::key(0), crate::support::key(199)]).await.unwrap().len(), 2);
+    assert_eq!(
+        store
+            .load_all(&map, &[crate::support::key(0), crate::support::key(199)])
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -41,17 +50,30 @@ async fn a_call_in_a_group_gets_its_own_answers_in_its_own_order() {
     let hold = kv.hold_commits();
     let mut first = pin!(store.apply(vec![put(&one, 1, 10), put(&two, 1, 20)]));
     let mut second = pin!(store.apply(vec![put(&two, 1, 30).expecting(Expect::Version(version(20)))]));
-    let mut third = pin!(store.apply(vec![put(&two, 1, 25), put(&one, 2, 5), put(&map("not mine"), 1, 1)]));
+    let mut third = pin!(store.apply(vec![
+        put(&two, 1, 25),
+        put(&one, 2, 5),
+        put(&map("not mine"), 1, 1)
+    ]));
     assert!(futures::poll!(first.as_mut()).is_pending());
     assert!(futures::poll!(second.as_mut()).is_pending());
     assert!(futures::poll!(third.as_mut()).is_pending());
     drop(hold);
     let first = first.await;
-    assert!(matches!(first[0], WriteResult::Stale { current } if current == version(50)), "{first:?}");
+    assert!(
+        matches!(first[0], WriteResult::Stale { current } if current == version(50)),
+        "{first:?}"
+    );
     assert!(first[1].is_applied(), "{first:?}");
-    assert!(second.await[0].is_applied(), "the condition sees the write before it");
+    assert!(
+        second.await[0].is_applied(),
+        "the condition sees the write before it"
+    );
     let mut third = third.await;
-    assert!(matches!(third[0], WriteResult::Stale { current } if current == version(30)), "{third:?}");
+    assert!(
+        matches!(third[0], WriteResult::Stale { current } if current == version(30)),
+        "{third:?}"
+    );
     assert!(third[1].is_applied());
     assert_eq!(rejected_kind(third.remove(2)), ErrorKind::NotClaimed);
 }
@@ -81,10 +103,22 @@ fn both_flavours_of_the_runtime_are_served() {
         store.claim(&map).await.unwrap();
         apply(&store, (0..100).map(|n| put(&map, n, 1)).collect()).await;
         assert_eq!(crate::support::scan(&store, &map).await.len(), 100);
-        assert!(store.close(std::time::Duration::from_secs(10)).await.is_complete());
+        assert!(
+            store
+                .close(std::time::Duration::from_secs(10))
+                .await
+                .is_complete()
+        );
     };
-    let one = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let one = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     one.block_on(work());
-    let many = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
+    let many = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
     many.block_on(work());
 }

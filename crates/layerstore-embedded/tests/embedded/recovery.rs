@@ -22,9 +22,9 @@ fn record(number: u64) -> Record {
     };
     let at = version(1_000_000 + number);
     let expiry = Expiry {
-        deadline: (number % 3 == 0).then_some(Millis(9_000_000_000 + number)),
-        max_idle: (number % 7 == 0).then_some(10_000),
-        idle_deadline: (number % 7 == 0).then_some(Millis(8_000_000_000 + number)),
+        deadline: number.is_multiple_of(3).then_some(Millis(9_000_000_000 + number)),
+        max_idle: number.is_multiple_of(7).then_some(10_000),
+        idle_deadline: number.is_multiple_of(7).then_some(Millis(8_000_000_000 + number)),
     };
     Record::builder(RecordValue::lww(value, at.timestamp()), at)
         .created(Millis(number))
@@ -45,7 +45,13 @@ async fn a_million_records_come_back_exactly() {
     store.claim(&map).await.unwrap();
     for start in (0..count).step_by(BATCH as usize) {
         let numbers = start..(start + BATCH).min(count);
-        apply(&store, numbers.map(|n| Write::new(map.clone(), key(n), Arc::new(record(n)))).collect()).await;
+        apply(
+            &store,
+            numbers
+                .map(|n| Write::new(map.clone(), key(n), Arc::new(record(n))))
+                .collect(),
+        )
+        .await;
     }
     assert!(store.close(Duration::from_secs(30)).await.is_complete());
 

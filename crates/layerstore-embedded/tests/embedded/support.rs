@@ -25,12 +25,17 @@ pub(crate) fn value(number: u64, at: u64) -> Record {
 }
 
 pub(crate) fn tombstone(at: u64) -> Record {
-    let value = RecordValue::Tombstone { timestamp: version(at).timestamp() };
+    let value = RecordValue::Tombstone {
+        timestamp: version(at).timestamp(),
+    };
     Record::builder(value, version(at)).build()
 }
 
 pub(crate) fn expiring(number: u64, at: u64, deadline: u64) -> Record {
-    let expiry = Expiry { deadline: Some(Millis(deadline)), ..Expiry::NEVER };
+    let expiry = Expiry {
+        deadline: Some(Millis(deadline)),
+        ..Expiry::NEVER
+    };
     let value = RecordValue::lww(number, version(at).timestamp());
     Record::builder(value, version(at)).expiry(expiry).build()
 }

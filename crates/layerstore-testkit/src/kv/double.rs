@@ -5,8 +5,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use layerstore_kv::{
-    Batch, Committed, Direction, Durability, KeyRange, KvBackend, KvError, KvErrorKind, KvIter, KvLimits, KvOperation,
-    KvRead, KvResult, KvSnapshot, KvStats,
+    Batch, Committed, Direction, Durability, KeyRange, KvBackend, KvError, KvErrorKind, KvIter, KvLimits,
+    KvOperation, KvRead, KvResult, KvSnapshot, KvStats,
 };
 
 /// How long a held commit waits for its release before the test is given up.
@@ -71,7 +71,9 @@ impl DoubleKv {
 
     fn wait_for_release(&self) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.released.wait_timeout_while(held, HOLD_DEADLINE, |held| *held);
+        let waited = self
+            .released
+            .wait_timeout_while(held, HOLD_DEADLINE, |held| *held);
         let (_held, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         assert!(!timeout.timed_out(), "held commits were never released");
     }
@@ -119,7 +121,10 @@ impl KvBackend for DoubleKv {
             return match fault {
                 CommitFault::BeforeApply => Err(error),
                 CommitFault::Unknown => Err(error.outcome_unknown()),
-                CommitFault::AfterApply => self.inner.commit(batch, durability).and(Err(error.outcome_unknown())),
+                CommitFault::AfterApply => self
+                    .inner
+                    .commit(batch, durability)
+                    .and(Err(error.outcome_unknown())),
             };
         }
         let committed = self.inner.commit(batch, durability)?;
