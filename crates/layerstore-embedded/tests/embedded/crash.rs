@@ -11,14 +11,18 @@ use layerstore_testkit::proof;
 
 use crate::support::{apply, key, map, open, put, scan, value, version};
 
-const DIR_VARIABLE: &str = "LAYERSTORE_TEST_CRASH_DIR";
-const START_VARIABLE: &str = "LAYERSTORE_TEST_CRASH_START";
+/// Set for the child only: this test starts itself again.
+const DIR_VARIABLE: &str = "CRASH_CHILD_DIR";
+const START_VARIABLE: &str = "CRASH_CHILD_START";
 const KEYS: u64 = 500;
 const CALLERS: u64 = 8;
 
 /// Kills the child after a random number of acknowledgements, again and again on the same directory.
 #[test]
 fn acknowledged_writes_survive_kill_9() {
+    if let Some(dir) = std::env::var_os(DIR_VARIABLE) {
+        return commit_until_killed(Path::new(&dir));
+    }
     let seed = proof::seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     let cycles = proof::scaled(400);
@@ -81,10 +85,9 @@ fn parse(ack: &str) -> Option<(u64, u64)> {
 fn spawn(dir: &Path, start: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([
-            "--ignored",
             "--exact",
             "--nocapture",
-            "crash::child_commits_until_it_is_killed",
+            "crash::acknowledged_writes_survive_kill_9",
         ])
         .env(DIR_VARIABLE, dir)
         .env(START_VARIABLE, start.to_string())
@@ -119,10 +122,7 @@ fn check(dir: &Path, newest: &HashMap<u64, u64>) {
     });
 }
 
-#[test]
-#[ignore = "the child of acknowledged_writes_survive_kill_9, which kills it"]
-fn child_commits_until_it_is_killed() {
-    let dir = std::env::var_os(DIR_VARIABLE).expect("started by its parent");
+fn commit_until_killed(dir: &Path) {
     let start: u64 = std::env::var(START_VARIABLE).unwrap().parse().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -130,7 +130,7 @@ fn child_commits_until_it_is_killed() {
         .build()
         .unwrap();
     runtime.block_on(async {
-        let store = open(Path::new(&dir)).await;
+        let store = open(dir).await;
         let map = map("crash");
         store.claim(&map).await.unwrap();
         futures::future::join_all((0..CALLERS).map(|caller| commit_forever(&store, &map, start, caller)))

@@ -11,7 +11,7 @@ use layerstore_testkit::clock::ManualClock;
 
 use crate::support::{apply, expiring, key, map, put, remove, scan, tombstone, value, version};
 
-/// The current version of the store's format; its fixture is made by `write_the_fixture_of_this_version`.
+/// The current version of the store's format. Where its fixture is missing, the test writes it, and fails once.
 const CURRENT: &str = "v1";
 
 const NOW: Millis = Millis(1_000_000);
@@ -34,6 +34,10 @@ fn expected() -> Vec<(layerstore_record::Key, Record)> {
 
 #[tokio::test]
 async fn r28_every_version_of_the_format_opens() {
+    if !fixtures().join(CURRENT).exists() {
+        write_the_fixture_of_this_version().await;
+        panic!("wrote the fixture of {CURRENT}: look at it, commit it, and run again");
+    }
     let mut opened = 0;
     for version_dir in std::fs::read_dir(fixtures()).unwrap() {
         let version_dir = version_dir.unwrap().path();
@@ -53,12 +57,9 @@ async fn r28_every_version_of_the_format_opens() {
         apply(&store, vec![put(&map("m"), 1, 400)]).await;
         opened += 1;
     }
-    assert!(opened >= 1 && fixtures().join(CURRENT).exists());
     layerstore_testkit::proof::report("R28", &[("versions", opened), ("violations", 0)]);
 }
 
-#[tokio::test]
-#[ignore = "writes the fixture of a new format version: run it once, by hand, and commit what it writes"]
 async fn write_the_fixture_of_this_version() {
     let dir = fixtures().join(CURRENT);
     std::fs::create_dir_all(&dir).unwrap();
