@@ -1,6 +1,6 @@
 //! One opener a directory, and directories that survive a power cut.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirEntry, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
@@ -16,7 +16,7 @@ const MAX_PID_LEN: u64 = 20;
 
 /// Holds the directory until dropped. The operating system lets go of it when the process ends, however it ends.
 pub(crate) struct DirectoryLock {
-    _file: File,
+    file: File,
 }
 
 impl DirectoryLock {
@@ -36,7 +36,15 @@ impl DirectoryLock {
             Err(TryLockError::Error(error)) => return Err(convert_io(KvOperation::Open, error)),
         }
         write_pid(&mut file).map_err(|error| convert_io(KvOperation::Open, error))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing alone would not do: a process that another thread is starting right now holds a copy of the file,
+        // and with it the lock, until it has become its program. Should this fail, closing does the rest.
+        let _ = self.file.unlock();
     }
 }
 
@@ -48,6 +56,44 @@ pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
     } else {
         File::open(dir)?.sync_all()
     }
+}
+
+/// Refuses names that fjall would panic over, and then abort the process: folders of keyspaces that are no numbers
+/// (as `lost+found`), and journals that are no files.
+pub(crate) fn check_names(dir: &Path) -> KvResult<()> {
+    let fail = |error| convert_io(KvOperation::Open, error);
+    for entry in entries(&dir.join("keyspaces")).map_err(fail)? {
+        let is_number = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.parse::<u64>().is_ok());
+        if entry.file_type().map_err(fail)?.is_dir() && !is_number {
+            return Err(stranger(&entry.path()));
+        }
+    }
+    for entry in entries(dir).map_err(fail)? {
+        let is_journal = entry
+            .path()
+            .extension()
+            .is_some_and(|end| end.eq_ignore_ascii_case("jnl"));
+        if is_journal && !entry.file_type().map_err(fail)?.is_file() {
+            return Err(stranger(&entry.path()));
+        }
+    }
+    Ok(())
+}
+
+fn entries(dir: &Path) -> io::Result<Vec<DirEntry>> {
+    match std::fs::read_dir(dir) {
+        Ok(entries) => entries.collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn stranger(path: &Path) -> KvError {
+    let what = format!("{} does not belong there: move it away", path.display());
+    KvError::new(KvErrorKind::Corrupt, KvOperation::Open).caused_by(what)
 }
 
 /// Creates a directory and those above it, and makes their names durable: without that, a power cut can take a

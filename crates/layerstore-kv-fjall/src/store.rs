@@ -13,7 +13,7 @@ use layerstore_kv::{
 
 use crate::catalog::Catalog;
 use crate::convert::{convert, convert_write};
-use crate::directory::DirectoryLock;
+use crate::directory::{DirectoryLock, check_names};
 use crate::options::FjallOptions;
 use crate::view::{HeldView, Keyspaces, View, find};
 
@@ -66,6 +66,7 @@ impl FjallKv {
     pub fn open(dir: impl AsRef<Path>, options: FjallOptions) -> KvResult<Self> {
         let dir = dir.as_ref();
         let lock = DirectoryLock::acquire(dir)?;
+        check_names(dir)?;
         let db = open_database(dir, &options)?;
         let (catalog, keyspaces) = Catalog::open(&db)?;
         let shared = Shared {

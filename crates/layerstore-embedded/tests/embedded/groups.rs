@@ -12,7 +12,8 @@ use crate::support::{apply, apply_one, map, open, over, put, rejected_kind, vers
 
 #[tokio::test]
 async fn many_callers_share_one_sync() {
-    const CALLERS: u64 = 200;
+    // Fewer than what Tokio lets one task do before it yields.
+    const CALLERS: u64 = 100;
     let kv = DoubleKv::new(Arc::new(MemoryKv::new()));
     let (store, map) = (over(kv.clone()), map("m"));
     store.claim(&map).await.unwrap();
@@ -31,7 +32,7 @@ async fn many_callers_share_one_sync() {
     assert!((1..=2).contains(&syncs), "{CALLERS} calls took {syncs} syncs");
     assert_eq!(
         store
-            .load_all(&map, &[crate::support::key(0), crate::support::key(199)])
+            .load_all(&map, &[crate::support::key(0), crate::support::key(99)])
             .await
             .unwrap()
             .len(),

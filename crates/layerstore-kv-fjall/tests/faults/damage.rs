@@ -1,0 +1,107 @@
+//! Damaged tables: a read error is told, never skipped.
+
+use std::path::{Path, PathBuf};
+
+use fjall::{Database, KeyspaceCreateOptions};
+use layerstore_kv::{Batch, Direction, Durability, KeyRange, KvBackend, KvErrorKind, KvRead};
+use layerstore_kv_fjall::{FjallKv, FjallOptions};
+
+const ROWS: u32 = 20_000;
+
+fn open(dir: &Path) -> FjallKv {
+    FjallKv::open(dir, FjallOptions::default()).unwrap()
+}
+
+/// Fills a keyspace and moves its rows from the journal into a table; returns the table's file.
+fn table_of_rows(dir: &Path) -> PathBuf {
+    let kv = open(dir);
+    kv.create_keyspace(b"rows").unwrap();
+    let mut batch = Batch::new();
+    (0..ROWS).for_each(|n| batch.put(b"rows", n.to_be_bytes(), vec![7; 100]));
+    assert!(kv.commit(&batch, Durability::Sync).is_ok());
+    drop(kv);
+    let db = Database::builder(dir).open().unwrap();
+    db.keyspace("k1", KeyspaceCreateOptions::default)
+        .unwrap()
+        .rotate_memtable_and_wait()
+        .unwrap();
+    drop(db);
+    tables(&dir.join("keyspaces"))
+        .into_iter()
+        .max_by_key(|table| table.metadata().unwrap().len())
+        .expect("a table")
+}
+
+/// All tables of all keyspaces; the rows' is the largest.
+fn tables(keyspaces: &Path) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(keyspaces)
+        .unwrap()
+        .map(|keyspace| keyspace.unwrap().path().join("tables"));
+    folders
+        .flat_map(|tables| {
+            std::fs::read_dir(tables)
+                .unwrap()
+                .map(|table| table.unwrap().path())
+        })
+        .collect()
+}
+
+#[test]
+fn k6_a_damaged_table_ends_a_scan_with_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = table_of_rows(dir.path());
+    let mut bytes = std::fs::read(&table).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8].fill(0xA5);
+    std::fs::write(&table, bytes).unwrap();
+
+    let kv = open(dir.path());
+    for direction in [Direction::Forward, Direction::Backward] {
+        let mut scan = kv.scan(b"rows", KeyRange::all(), direction).unwrap();
+        let read = scan.by_ref().take_while(Result::is_ok).count();
+        assert!(
+            read < ROWS as usize,
+            "{direction:?}: all rows were read, the damage was not met"
+        );
+        assert!(scan.next().is_none(), "nothing after the error");
+        let last = kv
+            .scan(b"rows", KeyRange::all(), direction)
+            .unwrap()
+            .last()
+            .expect("rows");
+        let error = last.expect_err("the scan ended early and quietly");
+        assert_eq!(
+            (error.kind(), error.keyspace()),
+            (&KvErrorKind::Corrupt, Some(&b"rows"[..])),
+            "{error}"
+        );
+    }
+    let failed = (0..ROWS)
+        .filter_map(|n| kv.get(b"rows", &n.to_be_bytes()).err())
+        .collect::<Vec<_>>();
+    assert!(!failed.is_empty() && failed.iter().all(|error| error.kind() == &KvErrorKind::Corrupt));
+}
+
+#[test]
+fn a_directory_of_another_format_is_named_so() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    std::fs::write(dir.path().join("version"), b"FJL\x09").unwrap();
+    let refused = FjallKv::open(dir.path(), FjallOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), &KvErrorKind::UnknownFormat, "{refused}");
+}
+
+#[test]
+fn a_damaged_directory_is_an_error_and_not_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(table_of_rows(dir.path()));
+    // fjall takes each name there for a number.
+    std::fs::create_dir(dir.path().join("keyspaces/lost+found")).unwrap();
+    let refused = FjallKv::open(dir.path(), FjallOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), &KvErrorKind::Corrupt, "{refused}");
+    std::fs::remove_dir(dir.path().join("keyspaces/lost+found")).unwrap();
+    assert!(
+        FjallKv::open(dir.path(), FjallOptions::default()).is_ok(),
+        "the lock is free again"
+    );
+}
