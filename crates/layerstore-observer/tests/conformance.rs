@@ -1,13 +1,16 @@
 //! Every observer of this crate keeps the contract, and the composite keeps it for whatever is in it.
 #![expect(clippy::unwrap_used, reason = "an unexpected answer ends the test")]
 
+#[path = "../examples/own_observer.rs"]
+mod own;
+
 use std::sync::Arc;
 
 use layerstore_observer::{
     ChangeFeed, CompositeObserver, FnObserver, MetricsObserver, Mutation, MutationEvent, MutationObserver,
-    NameTaken, ObserverError,
+    NameTaken, ObserverError, PreviousValue, RemoveReason,
 };
-use layerstore_record::{MapName, Provenance};
+use layerstore_record::{MapName, Provenance, Record, RecordValue};
 use layerstore_testkit::observer::{FailingObserver, PanickingObserver, RecordingObserver, every_event};
 use layerstore_testkit::observer_conformance;
 
@@ -32,6 +35,11 @@ observer_conformance!(nested_composite, {
     outer.add(Arc::new(inner)).unwrap();
     Arc::new(outer)
 });
+
+observer_conformance!(
+    own_observer,
+    Arc::new(own::WordIndex::new(MapName::new("conformance").unwrap()))
+);
 
 fn map() -> MapName {
     MapName::new("users").unwrap()
@@ -171,4 +179,53 @@ fn a_name_is_given_once() {
     assert_eq!(all.add(Arc::new(FailingObserver::new("one"))), Err(taken));
     assert_eq!(all.names(), ["one"]);
     assert!(all.remove("two").is_none());
+}
+
+#[test]
+fn the_example_of_an_own_observer_runs_and_its_index_follows_the_map() {
+    own::main().unwrap();
+    let index = own::WordIndex::new(map());
+    let key = &layerstore_testkit::records::key(1);
+    let text = |text: &str, number| {
+        let version = layerstore_testkit::records::version(number);
+        let value = RecordValue::lww(text, version.timestamp());
+        Arc::new(Record::builder(value, version).build())
+    };
+    let (one, two) = (&text("buy milk", 1), &text("buy beer", 2));
+    let update = MutationEvent::Update {
+        key,
+        record: two,
+        previous: PreviousValue::Unknown,
+    };
+    let remove = MutationEvent::Remove {
+        key,
+        tombstone: None,
+        previous: PreviousValue::Known(two),
+        reason: RemoveReason::Removed,
+    };
+    let steps = [
+        (MutationEvent::Put { key, record: one }, [1, 1, 0]),
+        (update, [1, 0, 1]),
+        (MutationEvent::Evict { key, record: two }, [1, 0, 1]),
+        (remove, [0, 0, 0]),
+        (MutationEvent::Load { key, record: one }, [1, 1, 0]),
+        (MutationEvent::Clear { resident: 1 }, [0, 0, 0]),
+    ];
+    for (event, found) in steps {
+        let map = map();
+        index
+            .on_mutation(&Mutation::new(&map, Provenance::Client, event))
+            .unwrap();
+        let counts = ["buy", "milk", "beer"].map(|word| index.keys(word).len());
+        assert_eq!(counts, found, "after {}", event.name());
+    }
+    let other = MapName::new("other").unwrap();
+    let put = MutationEvent::Put { key, record: one };
+    index
+        .on_mutation(&Mutation::new(&other, Provenance::Client, put))
+        .unwrap();
+    assert!(
+        index.keys("buy").is_empty(),
+        "another map is not this index's business"
+    );
 }
