@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use layerstore_engine::{Computed, Cursor, Decision, Lookup, Page, Previous, Slot, StorageEngine};
@@ -12,8 +13,10 @@ use layerstore_record::{Cost, Key, Millis, NodeId, Record, RecordValue, Timestam
 const COST_A_RECORD: Cost = Cost((size_of::<(Key, Arc<Record>)>() + size_of::<(Key, usize)>()) as u64);
 
 /// Keeps records in slots without holes, and an index of where they are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SlotEngine {
+    /// Tells cursors of this engine from those of others.
+    id: u64,
     /// Guards all of it: fine for one writer, slow for many.
     state: Mutex<State>,
 }
@@ -28,7 +31,21 @@ struct State {
 impl SlotEngine {
     /// Makes an empty engine.
     pub(crate) fn new() -> Self {
-        Self::default()
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            state: Mutex::default(),
+        }
+    }
+
+    fn cursor(&self, place: usize) -> Cursor {
+        Cursor::from_bytes(format!("{}:{place}", self.id).into_bytes())
+    }
+
+    /// Reads a cursor of this engine's; any other starts the scan again.
+    fn place(&self, cursor: &Cursor) -> Option<usize> {
+        let (id, place) = std::str::from_utf8(cursor.as_bytes()).ok()?.split_once(':')?;
+        (id.parse() == Ok(self.id)).then(|| place.parse().ok())?
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -113,28 +130,30 @@ impl StorageEngine for SlotEngine {
 
     fn clear(&self) -> usize {
         // The records are dropped when the lock is not held any more.
-        std::mem::take(&mut *self.lock()).slots.len()
+        let taken = std::mem::take(&mut *self.lock());
+        taken.slots.len()
     }
 
     fn fetch(&self, cursor: &Cursor, n: usize) -> Page {
         let state = self.lock();
         // E-scan: slots are read downwards. A removal moves the last record into the hole, so a record that has not been
         // read yet never moves to where the scan has been.
-        let end = position(cursor).map_or(state.slots.len(), |at| at.min(state.slots.len()));
+        let len = state.slots.len();
+        let end = self.place(cursor).map_or(len, |place| place.min(len));
         let start = end.saturating_sub(n.max(1));
         let slots = state.slots[start..end].iter().rev();
         Page {
             slots: slots
                 .map(|(key, record)| (key.clone(), Slot::Resident(Arc::clone(record))))
                 .collect(),
-            next: (start > 0).then(|| Cursor::from_bytes(format!("slot:{start}").into_bytes())),
+            next: (start > 0).then(|| self.cursor(start)),
         }
     }
 
     fn sample(&self, rng: &mut fastrand::Rng, n: usize) -> Vec<(Key, Arc<Record>)> {
-        // E-sample: no holes, so any place is as good as another.
+        // E-sample: no holes, so any place is as good as another; a record may be drawn twice.
         let state = self.lock();
-        let draws = n.min(state.slots.len());
+        let draws = if state.slots.is_empty() { 0 } else { n };
         (0..draws)
             .map(|_| state.slots[rng.usize(..state.slots.len())].clone())
             .collect()
@@ -143,12 +162,6 @@ impl StorageEngine for SlotEngine {
 
 fn cost(key: &Key, record: &Record) -> Cost {
     record.cost(key) + COST_A_RECORD
-}
-
-/// Reads a cursor of ours; any other starts the scan again.
-fn position(cursor: &Cursor) -> Option<usize> {
-    let text = std::str::from_utf8(cursor.as_bytes()).ok()?;
-    text.strip_prefix("slot:")?.parse().ok()
 }
 
 /// Puts a record in and gets it out again.

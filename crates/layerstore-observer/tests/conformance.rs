@@ -3,6 +3,8 @@
 
 #[path = "../examples/own_observer.rs"]
 mod own;
+#[path = "../examples/change_feed.rs"]
+mod reading;
 
 use std::sync::Arc;
 
@@ -228,4 +230,9 @@ fn the_example_of_an_own_observer_runs_and_its_index_follows_the_map() {
         index.keys("buy").is_empty(),
         "another map is not this index's business"
     );
+}
+
+#[test]
+fn the_example_of_reading_a_change_feed_runs() {
+    assert!(reading::main().is_ok());
 }
