@@ -16,8 +16,8 @@ const BANNED: [(&str, &str, &str); 8] = [
     ("to", "do!(", "leave out what is not there"),
     (
         "#[ign",
-        "ore",
-        "print `SKIPPED what: why` and return, so that the skip is counted",
+        "ore]",
+        "print `SKIPPED what: why` and return; what is no test by itself says so: #[ignore = \"why\"]",
     ),
 ];
 

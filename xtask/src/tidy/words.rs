@@ -10,6 +10,9 @@ const EXPLAINED: [&str; 2] = ["CONTRIBUTING.md", "docs/config.md"];
 
 const VARIABLE: &str = concat!("LAYER", "STORE_");
 
+/// What a test tells a process that it starts, and nobody else sets.
+const BETWEEN_PROCESSES: &str = "TEST_";
+
 /// Finds paths of machines in any file, and environment variables in sources that no page explains.
 pub(crate) fn check(tree: &Tree) -> Vec<String> {
     let mut found: Vec<String> = tree
@@ -51,10 +54,16 @@ fn machine_paths(path: &str, text: &str) -> Vec<String> {
 fn variables(text: &str) -> Vec<&str> {
     let starts = text.match_indices(VARIABLE).map(|(start, _)| &text[start..]);
     let names = starts.filter_map(|rest| rest.split(|c: char| !c.is_ascii_uppercase() && c != '_').next());
-    let mut names: Vec<&str> = names.filter(|name| name.len() > VARIABLE.len()).collect();
+    let mut names: Vec<&str> = names
+        .filter(|name| is_for_people(&name[VARIABLE.len()..]))
+        .collect();
     names.sort_unstable();
     names.dedup();
     names
+}
+
+fn is_for_people(rest: &str) -> bool {
+    !rest.is_empty() && !rest.starts_with(BETWEEN_PROCESSES)
 }
 
 #[cfg(test)]
@@ -78,6 +87,8 @@ mod tests {
         let source = format!("env::var(\"{VARIABLE}SEED\")");
         let found = check(&Tree::from([("a.rs", source.as_str())]));
         assert!(found[0].contains(&format!("{VARIABLE}SEED")), "{found:?}");
+        let private = format!("env::var(\"{VARIABLE}TEST_DIR\")");
+        assert!(check(&Tree::from([("a.rs", private.as_str())])).is_empty());
         let page = format!("- `{VARIABLE}SEED`: seed");
         assert!(
             check(&Tree::from([
