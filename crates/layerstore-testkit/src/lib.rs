@@ -1,6 +1,7 @@
 //! Conformance suites, model tests and doubles for anyone who writes a Layerstore backend.
 
 pub mod clock;
+pub mod doubles;
 #[expect(
     clippy::cast_possible_truncation,
     clippy::expect_used,
