@@ -1,5 +1,8 @@
 //! The bytes of a record: an envelope that says what they are and whether they are whole, around bincode.
 //!
+//! **R-codec**: what was encoded comes back as it was; bytes that are damaged, cut, of a later version, too large, too
+//! deep, or not what we write are each an error of their own, and cost a reader no more memory than the largest record.
+//!
 //! bincode is no longer developed (RUSTSEC-2025-0141), so it is used in this module alone, and its bytes are
 //! pinned by the fixtures of this crate. Variants and fields are only appended; every change of layout raises
 //! [`RECORD_FORMAT`]'s version.

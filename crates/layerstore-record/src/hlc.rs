@@ -11,9 +11,21 @@ use crate::version::Version;
 /// How far ahead of our wall clock a peer's timestamp may lie: 1 minute, well above what NTP leaves.
 pub const DEFAULT_MAX_DRIFT: Duration = Duration::from_secs(60);
 
-/// A hybrid logical clock: it follows the wall clock and never gives the same reading twice nor an earlier one.
+/// A hybrid logical clock: it follows the wall clock, and only rises.
+///
+/// **R-clock**: no reading comes twice or below an earlier one, whatever the number of threads and wherever the wall clock
+/// goes; every reading is above all that was observed or resumed from; a peer too far ahead is refused, and changes nothing.
 ///
 /// Lock-free. After 65,536 readings within one millisecond it runs ahead of the wall clock by one.
+///
+/// ```
+/// use std::sync::Arc;
+/// use layerstore_record::{Hlc, NodeId, SystemClock};
+///
+/// let clock = Hlc::new(NodeId::random(), Arc::new(SystemClock));
+/// let (one, two) = (clock.next_version(), clock.next_version());
+/// assert!(one < two);
+/// ```
 pub struct Hlc {
     node: NodeId,
     clock: Arc<dyn Clock>,

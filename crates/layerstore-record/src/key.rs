@@ -11,6 +11,15 @@ pub const MAX_KEY_BYTES: usize = 1024;
 ///
 /// Ordered by its bytes. Cloning costs at most a reference count: keys of up to 23 bytes are held inline,
 /// longer ones share one allocation.
+///
+/// ```
+/// use layerstore_record::Key;
+///
+/// let key = Key::new("users/é/😀")?;
+/// assert_eq!(key.as_str(), "users/é/😀");
+/// assert_eq!(Key::new("").unwrap_err().bytes, 0);
+/// # Ok::<(), layerstore_record::InvalidKey>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(SmolStr);
 
@@ -50,9 +59,9 @@ impl Key {
     /// Returns the bytes that this key keeps on the heap (0 for an inline key).
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        // Two reference counts stand in front of a shared string.
+        // Two reference counts stand in front of a shared string, and it is filled up to whole words.
         if self.0.is_heap_allocated() {
-            self.0.len() + 2 * size_of::<usize>()
+            (self.0.len() + 2 * size_of::<usize>()).next_multiple_of(align_of::<usize>())
         } else {
             0
         }

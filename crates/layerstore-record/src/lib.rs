@@ -3,6 +3,10 @@
 //! This crate does no I/O, holds no lock, and knows neither where records are kept nor who reads them.
 //! It reads the wall clock in one place only, [`SystemClock`]; everything else takes a [`Clock`].
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod access;
 mod clock;
 pub mod codec;

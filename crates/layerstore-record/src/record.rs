@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::access::AccessStats;
 use crate::clock::Millis;
 use crate::cost::Cost;
-use crate::expiry::Expiry;
+use crate::expiry::{Expiry, PackedExpiry};
 use crate::key::Key;
 use crate::record_value::RecordValue;
 use crate::version::Version;
@@ -12,13 +12,27 @@ use crate::version::Version;
 ///
 /// Value and metadata never change: a mutation makes a new record. Only the access statistics and the time of
 /// the last store are atomics, beside what a queue or an observer holds on to.
+///
+/// ```
+/// use std::time::Duration;
+/// use layerstore_record::{Expiry, Millis, NodeId, Record, RecordValue, Timestamp, Version};
+///
+/// let now = Millis(1_700_000_000_000);
+/// let written = Timestamp::new(now, 0, NodeId(7));
+/// let record = Record::builder(RecordValue::lww("hello", written), Version::new(written))
+///     .expiry(Expiry::starting(now, Some(Duration::from_secs(60)), None)?)
+///     .build();
+/// assert!(!record.is_expired(now.plus(59_999)));
+/// assert!(record.is_expired(now.plus(60_000)));
+/// # Ok::<(), layerstore_record::ExpiryError>(())
+/// ```
 #[derive(Debug)]
 pub struct Record {
     value: RecordValue,
     version: Version,
     created: Millis,
     updated: Millis,
-    expiry: Expiry,
+    expiry: PackedExpiry,
     /// When the data store confirmed this version, 0 for not yet.
     stored: AtomicU64,
     access: AccessStats,
@@ -76,7 +90,7 @@ impl Record {
     /// Returns when the record ends.
     #[must_use]
     pub fn expiry(&self) -> Expiry {
-        self.expiry
+        self.expiry.unpack()
     }
 
     /// Returns when the data store confirmed this version, `None` while it has not.
@@ -111,12 +125,15 @@ impl Record {
         self.expiry.is_over(now, self.access.last_access())
     }
 
-    /// Returns the memory that this record takes under `key`: the record's shared allocation, what its value
-    /// keeps on the heap, and the key; without what the engine adds.
+    /// Returns the memory that this record takes under `key`.
+    ///
+    /// **R-cost**: exactly the bytes asked of the allocator for the record behind its `Arc`, all that its value holds, and
+    /// a key too long to be inline; and the key's own struct, which stands in the engine. Not what the engine adds, nor
+    /// what the allocator rounds up to. A value shared by several records counts in each.
     #[must_use]
     pub fn cost(&self, key: &Key) -> Cost {
         let counts = 2 * size_of::<usize>();
-        let record = counts + size_of::<Self>() + self.value.heap_bytes();
+        let record = counts + size_of::<Self>() + self.value.heap_bytes() + self.expiry.heap_bytes();
         Cost::from_bytes(record + size_of::<Key>() + key.heap_bytes())
     }
 
@@ -134,7 +151,7 @@ impl PartialEq for Record {
             && self.version == other.version
             && self.created == other.created
             && self.updated == other.updated
-            && self.expiry == other.expiry
+            && self.expiry() == other.expiry()
     }
 }
 
@@ -178,7 +195,7 @@ impl RecordBuilder {
             version: self.version,
             created: self.created.unwrap_or(updated),
             updated,
-            expiry: self.expiry,
+            expiry: PackedExpiry::new(self.expiry),
             stored: AtomicU64::new(self.stored.map_or(0, |at| at.0.max(1))),
             access: AccessStats::new(updated),
         }

@@ -8,6 +8,7 @@ use crate::value::Value;
 
 /// What a record holds, in one of two kinds that are never mixed within a map.
 ///
+/// Make OR-Maps with [`RecordValue::or_map`]: it keeps removed tags out of the entries, as merging and the codec expect.
 /// Values stand behind an `Arc`, so that a merge or a new version never copies them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -157,10 +158,22 @@ impl RecordValue {
         }
     }
 
-    /// Merges `other` into this: commutative, associative and idempotent within a kind.
+    /// Merges `other` into this.
     ///
-    /// Of two last-writer-wins values the later stands; at the same time a removal wins over a value,
-    /// and the greater value over the lesser.
+    /// **R-merge**: merging within a kind is commutative, associative and idempotent. Of two last-writer-wins values the
+    /// later stands; at the same time a removal wins over a value, and the greater value over the lesser. An entry of an
+    /// OR-Map that was removed does not come back by merging in what did not see the removal, until the removal is
+    /// [pruned](Self::prune); one that the removal did not see stays.
+    ///
+    /// ```
+    /// use layerstore_record::{Merged, Millis, NodeId, RecordValue, Timestamp};
+    ///
+    /// let at = |millis| Timestamp::new(Millis(millis), 0, NodeId(1));
+    /// let (old, new) = (RecordValue::lww("old", at(1)), RecordValue::lww("new", at(2)));
+    /// assert_eq!(old.merge(&new)?, Merged::Changed(new.clone()));
+    /// assert_eq!(new.merge(&old)?, Merged::Unchanged);
+    /// # Ok::<(), layerstore_record::KindMismatch>(())
+    /// ```
     ///
     /// # Errors
     /// [`KindMismatch`] when the kinds differ.

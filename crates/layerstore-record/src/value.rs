@@ -16,7 +16,17 @@ pub const MAX_DEPTH: usize = 64;
 /// What a record holds: one of nine shapes, from and to anything that serde knows.
 ///
 /// Integers that are not negative are [`Value::U64`] when they come through serde or `From`, so that equal
-/// numbers are equal values. Comparison is total: floats are ordered by `f64::total_cmp`.
+/// numbers are equal values. Comparison is total: floats are ordered by `f64::total_cmp`, so that NaN equals itself and
+/// 0.0 is not -0.0.
+///
+/// ```
+/// use layerstore_record::Value;
+///
+/// let value: Value = serde_json::from_str(r#"{"cart": {"items": 3}, "tags": ["a"]}"#)?;
+/// assert_eq!(value.at(["cart", "items"]), Some(&Value::U64(3)));
+/// assert_eq!(serde_json::to_string(&value)?, r#"{"cart":{"items":3},"tags":["a"]}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub enum Value {
     /// Nothing.
@@ -47,6 +57,17 @@ impl Value {
     #[must_use]
     pub fn depth(&self) -> usize {
         self.depth_within(MAX_DEPTH + 1)
+    }
+
+    /// Refuses a value that no store holds, before anything is done with it.
+    ///
+    /// # Errors
+    /// [`ValueErrorReason::TooDeep`] beyond [`MAX_DEPTH`].
+    pub fn check_depth(&self) -> Result<(), ValueError> {
+        if self.depth() > MAX_DEPTH {
+            return Err(ValueError::new(ValueErrorReason::TooDeep));
+        }
+        Ok(())
     }
 
     /// Returns the bytes that the value keeps on the heap, exact for what is asked of the allocator.

@@ -77,10 +77,9 @@ pub(super) fn check(record: &Record) -> Result<(), CodecError> {
 }
 
 fn check_depth(value: &Value) -> Result<(), CodecError> {
-    if value.depth() > MAX_DEPTH {
-        return Err(CodecError::TooDeep { limit: MAX_DEPTH });
-    }
-    Ok(())
+    value
+        .check_depth()
+        .map_err(|_| CodecError::TooDeep { limit: MAX_DEPTH })
 }
 
 /// Appends the payload of a record that was checked.

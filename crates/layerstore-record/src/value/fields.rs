@@ -3,6 +3,15 @@ use super::Value;
 /// The named values of a map, each name once, in the byte order of the names.
 ///
 /// A sorted slice: one allocation for all, and the same fields give the same bytes whatever order they came in.
+///
+/// ```
+/// use layerstore_record::Fields;
+///
+/// let fields = Fields::new(vec![("b".into(), 2.into()), ("a".into(), 1.into())])?;
+/// assert_eq!(fields.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b"]);
+/// assert_eq!(fields.get("b"), Some(&2.into()));
+/// # Ok::<(), Box<str>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Fields(Box<[(Box<str>, Value)]>);
 

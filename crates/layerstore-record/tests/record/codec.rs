@@ -22,7 +22,7 @@ fn payload(record: &Record) -> Vec<u8> {
 }
 
 #[test]
-fn what_was_encoded_is_decoded_with_all_its_metadata() {
+fn r_codec_gives_back_what_was_encoded_with_all_its_metadata() {
     let mut rng = fastrand::Rng::with_seed(proof::seed());
     for _ in 0..proof::scaled(200_000) {
         let record = any_record(&mut rng, 4);
@@ -37,7 +37,7 @@ fn what_was_encoded_is_decoded_with_all_its_metadata() {
 }
 
 #[test]
-fn a_nan_keeps_its_bits() {
+fn r_codec_a_nan_keeps_its_bits() {
     let bits = 0x7ff8_dead_beef_0001;
     let back = decode_record(&encode_record(&record(f64::from_bits(bits))).unwrap()).unwrap();
     let value = back.value().value().unwrap();
@@ -45,7 +45,7 @@ fn a_nan_keeps_its_bits() {
 }
 
 #[test]
-fn a_value_is_64_levels_deep_at_most_both_ways() {
+fn r_codec_a_value_is_64_levels_deep_at_most_both_ways() {
     assert!(decode_record(&encode_record(&record(nested(64))).unwrap()).is_ok());
     let too_deep = Err(CodecError::TooDeep { limit: 64 });
     assert_eq!(encode_record(&record(nested(65))), too_deep);
@@ -58,7 +58,7 @@ fn a_value_is_64_levels_deep_at_most_both_ways() {
 }
 
 #[test]
-fn a_hostile_input_of_millions_of_levels_is_refused_without_using_the_stack() {
+fn r_codec_a_hostile_input_of_millions_of_levels_is_refused_without_using_the_stack() {
     // The head of a real record, then an array in an array in an array …: each level is two bytes.
     let mut bytes = payload(&record(Value::Null));
     let null = bytes.pop();
@@ -72,7 +72,7 @@ fn a_hostile_input_of_millions_of_levels_is_refused_without_using_the_stack() {
 }
 
 #[test]
-fn exactly_64_levels_of_bytes_are_accepted_and_65_refused() {
+fn r_codec_exactly_64_levels_of_bytes_are_accepted_and_65_refused() {
     let head = payload(&record(Value::Null));
     let deep = |levels: usize| {
         let mut bytes = head.clone();
@@ -86,7 +86,7 @@ fn exactly_64_levels_of_bytes_are_accepted_and_65_refused() {
 }
 
 #[test]
-fn a_value_above_the_limit_is_refused_and_leaves_the_buffer_alone() {
+fn r_codec_a_value_above_the_limit_is_refused_and_leaves_the_buffer_alone() {
     let fits = Value::Bytes(vec![0; MAX_VALUE_BYTES - 64].into());
     assert!(decode_record(&encode_record(&record(fits)).unwrap()).is_ok());
     let large = record(Value::Bytes(vec![0; MAX_VALUE_BYTES].into()));
@@ -102,7 +102,7 @@ fn a_value_above_the_limit_is_refused_and_leaves_the_buffer_alone() {
 }
 
 #[test]
-fn what_is_small_in_bytes_and_large_in_memory_is_refused() {
+fn r_codec_what_is_small_in_bytes_and_large_in_memory_is_refused() {
     let nulls = Value::Array(vec![Value::Null; 1_000_000].into());
     assert!(matches!(
         encode_record(&record(nulls)),
@@ -120,7 +120,7 @@ fn what_is_small_in_bytes_and_large_in_memory_is_refused() {
 }
 
 #[test]
-fn the_envelope_tells_what_is_wrong() {
+fn r_codec_the_envelope_tells_what_is_wrong() {
     let format = FrameFormat::new(40, 3);
     let bytes = frame(format, b"payload").unwrap();
     assert_eq!(unframe(format, &bytes).unwrap().version, 3);
@@ -156,7 +156,7 @@ fn the_envelope_tells_what_is_wrong() {
 }
 
 #[test]
-fn an_unknown_version_is_its_own_error() {
+fn r_codec_an_unknown_version_is_its_own_error() {
     for (found, readers) in [(3, 2), (255, 1), (0, 1)] {
         let bytes = frame(FrameFormat::new(1, found), b"whatever comes").unwrap();
         let unknown = CodecError::UnknownVersion {
@@ -170,7 +170,7 @@ fn an_unknown_version_is_its_own_error() {
 }
 
 #[test]
-fn only_what_we_write_is_accepted() {
+fn r_codec_only_what_we_write_is_accepted() {
     let mut bytes = payload(&record(Value::Null));
     bytes.pop();
     let refused = |value: &[u8]| {
@@ -195,7 +195,7 @@ fn only_what_we_write_is_accepted() {
 }
 
 #[test]
-fn an_or_map_is_accepted_in_order_and_whole_only() {
+fn r_codec_an_or_map_is_accepted_in_order_and_whole_only() {
     let head = payload(&Record::builder(RecordValue::lww(Value::Null, at(1, 0, 0)), Version::ZERO).build());
     let head = &head[..head.len() - 18];
     let (one, two) = (at(1, 0, 0).to_bytes(), at(2, 0, 0).to_bytes());
@@ -218,7 +218,7 @@ fn an_or_map_is_accepted_in_order_and_whole_only() {
 }
 
 #[test]
-fn an_or_map_that_no_merge_makes_is_not_encoded() {
+fn r_codec_an_or_map_that_no_merge_makes_is_not_encoded() {
     let tags = Tags::new(vec![(at(1, 0, 0), at(2, 0, 0))]);
     for entries in [vec![], vec![(at(1, 0, 0), Value::Null)]] {
         let value = RecordValue::OrMap {

@@ -1,8 +1,20 @@
 //! Values and records to test with.
 
+use layerstore_testkit::proof;
+use proptest::test_runner::{Config, RngSeed};
+
 use layerstore_record::{
     Expiry, Fields, Millis, NodeId, OrEntries, Record, RecordValue, Tags, Timestamp, Value, Version,
 };
+
+/// How property tests run here: as often, and from the same seed, as all others.
+pub(crate) fn properties() -> Config {
+    Config {
+        cases: u32::try_from(proof::scaled(20_000)).unwrap(),
+        rng_seed: RngSeed::Fixed(proof::seed()),
+        ..Config::default()
+    }
+}
 
 pub(crate) fn at(millis: u64, counter: u16, node: u64) -> Timestamp {
     Timestamp::new(Millis(millis), counter, NodeId(node))

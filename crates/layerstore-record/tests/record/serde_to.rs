@@ -176,6 +176,9 @@ fn a_value_has_64_levels_at_most() {
     assert_eq!(from_value::<Value>(&nested(64)).unwrap(), nested(64));
     let error = to_value(&nested(65)).unwrap_err();
     assert!(error.to_string().contains("deeper than 64"), "{error}");
+    assert!(nested(64).check_depth().is_ok());
+    let error = nested(65).check_depth().unwrap_err();
+    assert_eq!(error.reason(), &ValueErrorReason::TooDeep);
     let error = from_value::<Value>(&nested(65)).unwrap_err();
     assert_eq!(error.reason(), &ValueErrorReason::TooDeep);
     // The way in from a type of the user's that nests without end stops at the same depth.
