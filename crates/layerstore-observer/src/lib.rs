@@ -9,6 +9,7 @@ mod metrics_observer;
 mod mutation;
 mod observer;
 mod owned;
+mod resident;
 
 pub use composite::{CompositeObserver, NameTaken};
 pub use feed::{

@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use layerstore_record::{MapName, Provenance};
 use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 
-use crate::mutation::{Mutation, MutationEvent, Ownership, PreviousValue};
+use crate::mutation::{Mutation, MutationEvent, Ownership};
 use crate::observer::{MutationObserver, ObserverError};
+use crate::resident::ResidentKeys;
 
 /// The counter of mutations, labelled `event`, `map`, `provenance` and `ownership`; unit: mutations.
 pub const MUTATIONS_TOTAL: &str = "layerstore_mutations_total";
@@ -20,8 +20,11 @@ const PROVENANCES: usize = 5;
 /// Counts mutations and records in memory through the `metrics` facade.
 ///
 /// Whatever recorder the process has installed gets [`MUTATIONS_TOTAL`] and [`RESIDENT_RECORDS`]. Install it **before** the
-/// first mutation: counters are looked up once and kept, so that a mutation costs two atomic additions.
-/// The gauge follows the events that it is told, so the observer should be there from the start of a map.
+/// first mutation: counters are looked up once and kept.
+///
+/// The gauge follows the events that it is told, so the observer should be there from the start of a map; what left memory
+/// untold (after a write of unknown outcome) is counted until its key is heard of again. It remembers the
+/// hash of each key in memory, some 20 bytes a record; [`MetricsObserver::without_gauge`] does not.
 ///
 /// ```
 /// use layerstore_observer::{MetricsObserver, Mutation, MutationEvent, MutationObserver};
@@ -35,6 +38,7 @@ const PROVENANCES: usize = 5;
 pub struct MetricsObserver {
     /// Guards the list of sources; written when a source is first heard of and when it is destroyed.
     sources: RwLock<HashMap<Source, Arc<SourceMetrics>>>,
+    has_gauge: bool,
 }
 
 /// Who tells of mutations.
@@ -50,17 +54,13 @@ struct SourceMetrics {
     map: MapName,
     ownership: Ownership,
     mutations: [[OnceLock<Counter>; PROVENANCES]; EVENTS],
-    resident: Gauge,
-    /// How much of the gauge is this source's.
-    count: AtomicU64,
+    resident: Option<Resident>,
 }
 
-/// What an event does to the number of records in memory.
-enum Resident {
-    Same,
-    OneMore,
-    OneLess,
-    None,
+/// The gauge, and which records this source has added to it.
+struct Resident {
+    gauge: Gauge,
+    keys: ResidentKeys,
 }
 
 impl MetricsObserver {
@@ -79,7 +79,15 @@ impl MetricsObserver {
         );
         Self {
             sources: RwLock::default(),
+            has_gauge: true,
         }
+    }
+
+    /// Counts mutations alone, and remembers nothing of records.
+    #[must_use]
+    pub fn without_gauge(mut self) -> Self {
+        self.has_gauge = false;
+        self
     }
 
     fn source(&self, mutation: &Mutation<'_>) -> Arc<SourceMetrics> {
@@ -90,7 +98,7 @@ impl MetricsObserver {
         }
         drop(sources);
         let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(SourceMetrics::new(mutation));
+        let new = || Arc::new(SourceMetrics::new(mutation, self.has_gauge));
         Arc::clone(sources.entry(source).or_insert_with(new))
     }
 
@@ -114,11 +122,8 @@ impl MutationObserver for MetricsObserver {
     fn on_mutation(&self, mutation: &Mutation<'_>) -> Result<(), ObserverError> {
         let source = self.source(mutation);
         source.counter(mutation).increment(1);
-        match resident(&mutation.event) {
-            Resident::Same => {}
-            Resident::OneMore => source.add(),
-            Resident::OneLess => source.subtract(),
-            Resident::None => source.empty(),
+        if let Some(resident) = &source.resident {
+            resident.follow(&mutation.event);
         }
         if let MutationEvent::Destroy { .. } = mutation.event {
             self.forget(mutation);
@@ -138,14 +143,17 @@ impl Source {
 }
 
 impl SourceMetrics {
-    fn new(mutation: &Mutation<'_>) -> Self {
+    fn new(mutation: &Mutation<'_>, has_gauge: bool) -> Self {
         let (map, ownership) = (mutation.map.clone(), mutation.ownership);
+        let resident = has_gauge.then(|| Resident {
+            gauge: gauge!(RESIDENT_RECORDS, "map" => map.to_string(), "ownership" => ownership.name()),
+            keys: ResidentKeys::default(),
+        });
         Self {
-            resident: gauge!(RESIDENT_RECORDS, "map" => map.to_string(), "ownership" => ownership.name()),
             map,
             ownership,
             mutations: Default::default(),
-            count: AtomicU64::new(0),
+            resident,
         }
     }
 
@@ -161,21 +169,31 @@ impl SourceMetrics {
             )
         })
     }
+}
 
-    fn add(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.resident.increment(1.0);
-    }
-
-    fn subtract(&self) {
-        // An observer that came late hears of records leaving that it never saw come.
-        let fewer = |count: u64| count.checked_sub(1);
-        if self
-            .count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
-            .is_ok()
-        {
-            self.resident.decrement(1.0);
+impl Resident {
+    /// Adds what came into memory and takes away what left it. Asks which key it was rather than trusting the event's
+    /// word on the previous value, which may have been read from the data store.
+    fn follow(&self, event: &MutationEvent<'_>) {
+        match event {
+            MutationEvent::Put { key, record }
+            | MutationEvent::Load { key, record }
+            | MutationEvent::Update { key, record, .. }
+            | MutationEvent::ReplicationPut { key, record, .. }
+                if !record.is_tombstone() =>
+            {
+                if self.keys.insert(key) {
+                    self.gauge.increment(1.0);
+                }
+            }
+            MutationEvent::Clear { .. } | MutationEvent::Reset { .. } | MutationEvent::Destroy { .. } => {
+                self.empty();
+            }
+            _ => {
+                if event.key().is_some_and(|key| self.keys.remove(key)) {
+                    self.gauge.decrement(1.0);
+                }
+            }
         }
     }
 
@@ -184,35 +202,13 @@ impl SourceMetrics {
         reason = "gauges are floats: exact up to 2^53 records"
     )]
     fn empty(&self) {
-        self.resident
-            .decrement(self.count.swap(0, Ordering::Relaxed) as f64);
+        self.gauge.decrement(self.keys.clear() as f64);
     }
 }
 
 impl fmt::Debug for MetricsObserver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MetricsObserver").finish_non_exhaustive()
-    }
-}
-
-fn resident(event: &MutationEvent<'_>) -> Resident {
-    match event {
-        MutationEvent::Put { .. } | MutationEvent::Load { .. } => Resident::OneMore,
-        MutationEvent::Update { previous, .. } | MutationEvent::ReplicationPut { previous, .. } => {
-            match previous {
-                PreviousValue::Known(_) => Resident::Same,
-                // A blind write brings a record into memory that was not there.
-                PreviousValue::Absent | PreviousValue::Unknown => Resident::OneMore,
-            }
-        }
-        MutationEvent::Remove { previous, .. } => match previous {
-            PreviousValue::Known(_) => Resident::OneLess,
-            PreviousValue::Absent | PreviousValue::Unknown => Resident::Same,
-        },
-        MutationEvent::Evict { .. } => Resident::OneLess,
-        MutationEvent::Clear { .. } | MutationEvent::Reset { .. } | MutationEvent::Destroy { .. } => {
-            Resident::None
-        }
     }
 }
 

@@ -63,11 +63,11 @@ pub enum MutationEvent<'a> {
         /// The record.
         record: &'a Arc<Record>,
     },
-    /// A replication changed a key.
+    /// A replication changed a key, or removed its value.
     ReplicationPut {
         /// The key.
         key: &'a Key,
-        /// The merged record.
+        /// The merged record; a tombstone where the merge left no value.
         record: &'a Arc<Record>,
         /// What was there.
         previous: PreviousValue<'a>,
@@ -92,7 +92,7 @@ pub enum MutationEvent<'a> {
 /// What a key held before.
 #[derive(Debug, Clone, Copy)]
 pub enum PreviousValue<'a> {
-    /// This record.
+    /// This record, which was in memory or was read from the data store for the purpose.
     Known(&'a Arc<Record>),
     /// Nothing.
     Absent,

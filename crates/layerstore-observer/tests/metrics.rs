@@ -9,9 +9,9 @@ use layerstore_observer::{
     MUTATIONS_TOTAL, MetricsObserver, Mutation, MutationEvent, MutationObserver, Ownership, PreviousValue,
     RESIDENT_RECORDS, RemoveReason,
 };
-use layerstore_record::{MapName, Provenance};
+use layerstore_record::{MapName, Provenance, Record, RecordValue};
 use layerstore_testkit::observer::every_event;
-use layerstore_testkit::records::{key, record};
+use layerstore_testkit::records::{key, record, version};
 use metrics::{
     Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
 };
@@ -116,7 +116,7 @@ fn every_mutation_is_counted_once_by_event_map_provenance_and_ownership() {
 
 #[test]
 fn the_gauge_follows_records_into_memory_and_out_of_it() {
-    let (map, key, one, two) = (&users(), &key(1), &record(1), &record(2));
+    let (map, key, other, one, two) = (&users(), &key(1), &key(2), &record(1), &record(2));
     let known = PreviousValue::Known(one);
     let remove = |previous| MutationEvent::Remove {
         key,
@@ -129,15 +129,36 @@ fn the_gauge_follows_records_into_memory_and_out_of_it() {
         record: two,
         previous,
     };
+    let removed = RecordValue::Tombstone {
+        timestamp: version(3).timestamp(),
+    };
+    let tombstone = &Arc::new(Record::builder(removed, version(3)).build());
+    let replicated = |record| MutationEvent::ReplicationPut {
+        key,
+        record,
+        previous: known,
+    };
     let steps = [
         (MutationEvent::Put { key, record: one }, 1.0),
         (update(known), 1.0),
         (MutationEvent::Evict { key, record: two }, 0.0),
         (update(PreviousValue::Unknown), 1.0),
         (remove(PreviousValue::Known(two)), 0.0),
+        // The previous value may have been read from the data store: nothing came, and nothing left.
+        (remove(PreviousValue::Known(two)), 0.0),
+        (update(known), 1.0),
         (remove(PreviousValue::Unknown), 0.0),
+        (MutationEvent::Load { key, record: one }, 1.0),
         (MutationEvent::Load { key, record: two }, 1.0),
-        (MutationEvent::Load { key, record: two }, 2.0),
+        (replicated(tombstone), 0.0),
+        (replicated(two), 1.0),
+        (
+            MutationEvent::Put {
+                key: other,
+                record: one,
+            },
+            2.0,
+        ),
         (MutationEvent::Reset { resident: 2 }, 0.0),
         (MutationEvent::Evict { key, record: two }, 0.0),
         (MutationEvent::Put { key, record: one }, 1.0),
@@ -156,8 +177,41 @@ fn the_gauge_follows_records_into_memory_and_out_of_it() {
 }
 
 #[test]
+fn the_gauge_is_exact_for_many_keys_and_absent_where_it_is_not_wanted() {
+    let (map, record) = (&users(), &record(1));
+    let memory = Memory::default();
+    with_local_recorder(&memory, || {
+        let (with, without) = (MetricsObserver::new(), MetricsObserver::new().without_gauge());
+        let sessions = MapName::new("sessions").unwrap();
+        for number in 0..5_000 {
+            let key = &key(number);
+            let put = MutationEvent::Put { key, record };
+            with.on_mutation(&Mutation::new(map, Provenance::Client, put))
+                .unwrap();
+            without
+                .on_mutation(&Mutation::new(&sessions, Provenance::Client, put))
+                .unwrap();
+        }
+        for number in 0..2_000 {
+            let key = &key(number);
+            let evict = MutationEvent::Evict { key, record };
+            with.on_mutation(&Mutation::new(map, Provenance::Client, evict))
+                .unwrap();
+        }
+    });
+    assert_eq!(memory.gauge(OWNED), 3_000.0);
+    let names = memory.numbers.lock().unwrap();
+    assert!(names.keys().any(|name| name.contains("map=sessions")));
+    assert!(
+        !names
+            .keys()
+            .any(|name| name.starts_with(RESIDENT_RECORDS) && name.contains("sessions"))
+    );
+}
+
+#[test]
 fn partitions_share_a_gauge_and_a_destroyed_one_takes_its_own_part_away() {
-    let (map, key, record) = (&users(), &key(1), &record(1));
+    let (map, keys, record) = (&users(), [key(1), key(2)], &record(1));
     let memory = Memory::default();
     with_local_recorder(&memory, || {
         let observer = MetricsObserver::new();
@@ -167,11 +221,11 @@ fn partitions_share_a_gauge_and_a_destroyed_one_takes_its_own_part_away() {
                 .owned_as(ownership);
             observer.on_mutation(&mutation).unwrap();
         };
-        let put = MutationEvent::Put { key, record };
-        for partition in [0, 0, 1] {
-            tell(put, partition, Ownership::Owner);
+        let put = |key| MutationEvent::Put { key, record };
+        for (key, partition) in [(&keys[0], 0), (&keys[1], 0), (&keys[0], 1)] {
+            tell(put(key), partition, Ownership::Owner);
         }
-        tell(put, 0, Ownership::Backup);
+        tell(put(&keys[0]), 0, Ownership::Backup);
         assert_eq!((memory.gauge(OWNED), memory.gauge(COPIED)), (3.0, 1.0));
         tell(MutationEvent::Destroy { shutdown: false }, 0, Ownership::Owner);
         assert_eq!((memory.gauge(OWNED), memory.gauge(COPIED)), (1.0, 1.0));
