@@ -44,7 +44,7 @@ pub enum WriteResult {
     Applied,
     /// A newer version is there, or the map was cleared since: nothing was done.
     Stale {
-        /// The version that stands in the way.
+        /// The highest version that stands in the way: of what is held, or the cleared floor.
         current: Version,
     },
     /// The condition does not hold: nothing was done.

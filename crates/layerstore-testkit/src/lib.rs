@@ -1,6 +1,12 @@
 //! Conformance suites, model tests and doubles for anyone who writes a Layerstore backend.
 
 pub mod clock;
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a conformance suite is test code: an unexpected answer ends the test"
+)]
+pub mod data_store;
 pub mod doubles;
 #[expect(
     clippy::cast_possible_truncation,
