@@ -1,12 +1,11 @@
 //! The hybrid logical clock: up, and never twice.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
 use layerstore_record::{
-    ClockDrift, DEFAULT_MAX_DRIFT, Hlc, Millis, NodeId, SystemClock, Timestamp, Version,
+    Clock, ClockDrift, DEFAULT_MAX_DRIFT, Hlc, Millis, NodeId, SystemClock, Timestamp, Version,
 };
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::proof;
@@ -58,26 +57,52 @@ proptest! {
 
 #[test]
 fn r_clock_rises_under_eight_threads_and_never_reads_the_same_twice() {
+    // Long enough that the threads meet, on two busy cores too.
     const THREADS: usize = 8;
-    let each = usize::try_from(proof::scaled(2_000_000)).unwrap() / THREADS;
+    const EACH: usize = 200_000;
     let hlc = Hlc::new(NodeId::random(), Arc::new(SystemClock));
-    let start = Barrier::new(THREADS);
-    let read = || {
-        start.wait();
-        let readings: Vec<_> = (0..each).map(|_| hlc.tick()).collect();
-        assert!(readings.is_sorted_by(|one, next| one < next));
-        readings
-    };
-    let all: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(read)).collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap())
-            .collect()
-    });
-    let distinct: HashSet<_> = all.iter().collect();
-    assert_eq!(distinct.len(), THREADS * each);
-    assert!(all.iter().all(|reading| reading.node() == hlc.node()));
+    for _ in 0..proof::scaled(20) {
+        let start = Barrier::new(THREADS);
+        let read = || {
+            start.wait();
+            let readings: Vec<_> = (0..EACH).map(|_| hlc.tick()).collect();
+            assert!(readings.is_sorted_by(|one, next| one < next));
+            readings
+        };
+        let mut all: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(read)).collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| thread.join().unwrap())
+                .collect()
+        });
+        all.sort_unstable();
+        assert!(all.is_sorted_by(|one, next| one < next), "a reading came twice");
+        assert!(all.iter().all(|reading| reading.node() == hlc.node()));
+    }
+}
+
+/// A wall clock that answers when two ask at once: both have begun to read before either has read.
+struct Together(Barrier);
+
+impl Clock for Together {
+    fn now(&self) -> Millis {
+        self.0.wait();
+        Millis(NOW)
+    }
+}
+
+#[test]
+fn r_clock_gives_two_who_read_at_the_same_moment_two_readings() {
+    let hlc = Hlc::new(NodeId(7), Arc::new(Together(Barrier::new(2))));
+    for round in 0..100 {
+        let (one, two) = thread::scope(|scope| {
+            let [one, two] = [(); 2].map(|()| scope.spawn(|| hlc.tick()));
+            (one.join().unwrap(), two.join().unwrap())
+        });
+        assert_eq!(one.min(two), at(NOW, 2 * round, 7));
+        assert_eq!(one.max(two), at(NOW, 2 * round + 1, 7));
+    }
 }
 
 #[test]
