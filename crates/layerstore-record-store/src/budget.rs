@@ -1,13 +1,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
+use layerstore_engine::HashMapEngine;
 use layerstore_record::{Cost, Key, Record};
 use tokio::sync::Notify;
 
 use crate::lock::lock;
 
-/// What the engine and this store add to the memory of a record: its entry in the map and its slot for sampling.
-const ENTRY: u64 = 96;
+/// What the engine adds to the memory of a record.
+const ENTRY: u64 = HashMapEngine::OVERHEAD.0;
 
 /// The memory that records may take, in records or bytes: a hard limit, shared by the stores that hold it.
 pub struct Budget {
@@ -111,7 +112,7 @@ impl Budget {
     /// Sets memory aside, if there is room now.
     pub(crate) fn try_reserve(self: &Arc<Self>, amount: u64) -> Option<Reservation> {
         let most = self.most();
-        let room = |used: u64| used.checked_add(amount).filter(|sum| *sum <= most);
+        let room = |used: u64| used.checked_add(amount).filter(|sum| amount == 0 || *sum <= most);
         let taken = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
         if taken.is_err()
             && !(self.settle_queued()
@@ -186,9 +187,15 @@ impl std::fmt::Debug for Budget {
 }
 
 impl Reservation {
-    /// Keeps what was set aside: from now on it is the record's.
-    pub(crate) fn keep(mut self) {
-        self.amount = 0;
+    /// Keeps `used` of what was set aside, which is the record's from now on.
+    pub(crate) fn settle(mut self, used: u64) {
+        if used > self.amount {
+            // What it replaces has become smaller meanwhile: the record is in memory and counts.
+            self.budget.used.fetch_add(used - self.amount, Ordering::AcqRel);
+            self.amount = 0;
+        } else {
+            self.amount -= used;
+        }
     }
 }
 
@@ -206,7 +213,7 @@ mod tests {
     fn a_reservation_that_is_not_kept_is_given_back() {
         let budget = Budget::count(2);
         let one = budget.try_reserve(1).unwrap();
-        budget.try_reserve(1).unwrap().keep();
+        budget.try_reserve(1).unwrap().settle(1);
         assert!(budget.try_reserve(1).is_none());
         drop(one);
         assert_eq!(budget.used(), 1);

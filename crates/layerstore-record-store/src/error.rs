@@ -131,6 +131,15 @@ impl RecordStoreError {
         made
     }
 
+    /// Makes an error of a failed read, which leaves no trace whatever the data store says of its outcome.
+    pub(crate) fn of_read(operation: &'static str, map: &MapName, error: StoreError) -> Self {
+        let mut made = Self::of_store(operation, map, error);
+        if made.facts.kind == RecordErrorKind::OutcomeUnknown {
+            made.facts.kind = RecordErrorKind::Store;
+        }
+        made
+    }
+
     /// Adds the key.
     #[must_use]
     pub fn at_key(mut self, key: &Key) -> Self {

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use layerstore_data_store::StoreError;
 use layerstore_engine::Cursor;
 use layerstore_observer::ObserverError;
 use layerstore_record::{Key, Record, Version};
@@ -10,7 +9,6 @@ use crate::request::NewValue;
 
 /// A write that stands.
 #[derive(Debug)]
-#[must_use]
 pub struct Outcome<T> {
     /// What the verb answers.
     pub value: T,
@@ -85,7 +83,7 @@ pub struct PromoteReport {
     /// How many were older than what the data store holds, and were dropped.
     pub stale: usize,
     /// Which could not be written; they are still backups.
-    pub failed: Vec<(Key, StoreError)>,
+    pub failed: Vec<(Key, RecordStoreError)>,
 }
 
 /// How a record store ended.

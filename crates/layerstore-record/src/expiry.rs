@@ -44,6 +44,13 @@ pub struct ExpiryError {
     pub why: &'static str,
 }
 
+/// An idle deadline is persisted again when reads moved it by this share of the period, a tenth.
+const PERSIST_SHARE: u64 = 10;
+
+/// What was persisted of an idle deadline counts as later by this share of the period, a fifth: twice what reads may have
+/// moved it unseen, so that a reload ends a record late and never early, though the last write of it came late.
+const GRACE_SHARE: u64 = 5;
+
 /// The latest deadline: the last millisecond that a timestamp holds.
 const LAST: u64 = (1 << 48) - 1;
 
@@ -91,10 +98,41 @@ impl Expiry {
         [self.deadline, idle].into_iter().flatten().min()
     }
 
-    /// Returns when the record ends as far as was persisted, without the reads since.
+    /// Returns when the record ends as far as was persisted: reads since may have moved an idle deadline unseen, so it is
+    /// taken a fifth of the period later, rather late than early.
     #[must_use]
     pub fn persisted_end(&self) -> Option<Millis> {
-        [self.deadline, self.idle_deadline].into_iter().flatten().min()
+        let grace = self.max_idle.unwrap_or_default() / GRACE_SHARE;
+        let idle = self.idle_deadline.map(|end| end.plus(grace));
+        [self.deadline, idle].into_iter().flatten().min()
+    }
+
+    /// Tells whether reads moved the idle deadline so far that it is to be persisted again: by a tenth of the period.
+    #[must_use]
+    pub fn has_moved(&self, last_access: Millis) -> bool {
+        let (Some(idle), Some(persisted)) = (self.max_idle, self.idle_deadline) else {
+            return false;
+        };
+        let moved = last_access.plus(idle).since(persisted);
+        moved > 0 && moved >= idle / PERSIST_SHARE
+    }
+
+    /// Brings the idle deadline up to the last read, to be persisted.
+    #[must_use]
+    pub fn moved_to(&self, last_access: Millis) -> Self {
+        let idle_deadline = self.max_idle.map(|idle| last_access.plus(idle));
+        Self {
+            idle_deadline: idle_deadline.max(self.idle_deadline),
+            ..*self
+        }
+    }
+
+    /// Returns when a record that comes back from a data store was last read, at the latest: at its end, idle time ago.
+    #[must_use]
+    pub fn last_access_after_reload(&self) -> Option<Millis> {
+        let idle = self.max_idle?;
+        let end = self.idle_deadline?.plus(idle / GRACE_SHARE);
+        Some(Millis(end.0.saturating_sub(idle)))
     }
 }
 
@@ -154,5 +192,38 @@ fn millis(now: Millis, what: &'static str, period: Duration) -> Result<u64, Expi
     match now.0.checked_add(millis) {
         Some(end) if end <= LAST => Ok(millis),
         _ => Err(refused("too long")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_record_ends_exactly_in_memory_and_late_after_a_reload() {
+        let idle = Expiry::starting(Millis(1_000), None, Some(Duration::from_millis(100))).unwrap();
+        assert!(!idle.is_over(Millis(1_099), Millis(1_000)) && idle.is_over(Millis(1_100), Millis(1_000)));
+        assert!(!idle.has_moved(Millis(1_009)) && idle.has_moved(Millis(1_010)));
+        // Read at 1,009 and not persisted: the true end is 1,109, and a reload must not end it before.
+        assert_eq!(idle.persisted_end(), Some(Millis(1_120)));
+        let moved = idle.moved_to(Millis(1_010));
+        assert_eq!(
+            (moved.idle_deadline, moved.has_moved(Millis(1_010))),
+            (Some(Millis(1_110)), false)
+        );
+        assert_eq!(moved.last_access_after_reload(), Some(Millis(1_030)));
+    }
+
+    #[test]
+    fn the_time_to_live_ends_a_record_whatever_is_read() {
+        let both = Expiry::starting(
+            Millis(0),
+            Some(Duration::from_millis(50)),
+            Some(Duration::from_millis(40)),
+        );
+        let both = both.unwrap();
+        assert_eq!(both.ends(Millis(0)), Some(Millis(40)));
+        assert_eq!(both.ends(Millis(30)), Some(Millis(50)));
+        assert_eq!(both.persisted_end(), Some(Millis(48)));
     }
 }

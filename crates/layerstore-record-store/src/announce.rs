@@ -1,0 +1,52 @@
+//! Tells observers, under the gate, after memory has changed.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use layerstore_observer::{Mutation, MutationEvent, MutationObserver, ObserverError, Ownership};
+use layerstore_record::{MapName, Provenance};
+
+use crate::counters::{Counters, count};
+use crate::telling::{Ancestry, OpId};
+
+/// The observer of one partition of a map, and what it is told with every event.
+pub(crate) struct Announcer {
+    observer: Option<Arc<dyn MutationObserver>>,
+    map: MapName,
+    partition: u32,
+}
+
+impl Announcer {
+    pub(crate) fn new(observer: Option<Arc<dyn MutationObserver>>, map: MapName, partition: u32) -> Self {
+        Self {
+            observer,
+            map,
+            partition,
+        }
+    }
+
+    /// Tells the observer of an event of operation `op`; its panic is its error.
+    pub(crate) fn tell(
+        &self,
+        counters: &Counters,
+        (ancestry, op): (&Ancestry, OpId),
+        (provenance, ownership): (Provenance, Ownership),
+        event: MutationEvent<'_>,
+    ) -> Option<ObserverError> {
+        let observer = self.observer.as_ref()?;
+        let mutation = Mutation::new(&self.map, provenance, event)
+            .in_partition(self.partition)
+            .owned_as(ownership);
+        let telling = ancestry.tell(op);
+        let told = catch_unwind(AssertUnwindSafe(|| observer.on_mutation(&mutation)));
+        drop(telling);
+        let error = match told {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => error,
+            Err(_) => ObserverError::new(observer.name(), "it panicked"),
+        };
+        count(&counters.observer_errors);
+        tracing::warn!(map = %self.map, event = event.name(), %error, "an observer failed; the write stands");
+        Some(error)
+    }
+}

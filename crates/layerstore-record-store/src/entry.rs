@@ -1,0 +1,269 @@
+//! One key's write on its way: the steps between its gate and its acknowledgement, none of which waits.
+
+use std::sync::Arc;
+
+use layerstore_data_store::{Expect, Outcome as StoreOutcome, StoreError, Write, WriteResult};
+use layerstore_engine::{ColdRecord, Lookup};
+use layerstore_observer::ObserverError;
+use layerstore_record::{Millis, Record, RecordValue, Version};
+
+use crate::budget::Reservation;
+use crate::core::Core;
+use crate::counters::count;
+use crate::error::{RecordErrorKind, RecordStoreError};
+use crate::gate::Pass;
+use crate::kind::PendingKind;
+use crate::op::{Content, Draft, Held, Op, Plan};
+
+/// How often a write is tried again because the data store holds something newer, before it is given up.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// A write behind its gate.
+pub(crate) struct Entry {
+    // Fields are dropped in this order: what was set aside is given back before the next writer passes.
+    pub(crate) reservation: Option<Reservation>,
+    kind: Option<PendingKind>,
+    pub(crate) op: Op,
+    pub(crate) held: Option<Held>,
+    pub(crate) draft: Option<Draft>,
+    pub(crate) record: Option<Arc<Record>>,
+    pub(crate) now: Millis,
+    /// Whether memory turned out to be older than the data store, which is to be asked.
+    distrusts_memory: bool,
+    attempts: u32,
+    pub(crate) pass: Pass,
+}
+
+/// A write that stands, or had nothing to change.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// The live record that was there, where that is known.
+    pub(crate) previous: Option<Arc<Record>>,
+    /// The live record that is there now.
+    pub(crate) current: Option<Arc<Record>>,
+    pub(crate) version: Option<Version>,
+    pub(crate) observer_error: Option<ObserverError>,
+}
+
+/// What a look at memory says.
+pub(crate) enum Looked {
+    /// It is known, or need not be.
+    Ready,
+    /// The data store has to be asked.
+    Load,
+    /// The engine's disk tier has to be asked.
+    Cold(Box<dyn ColdRecord>),
+}
+
+/// What becomes of a write that the data store has answered.
+pub(crate) enum Judged {
+    /// It is stored.
+    Applied,
+    /// Something newer is in the way: begin again.
+    Again,
+    /// It was refused, and nothing was written.
+    Failed(RecordStoreError),
+    /// Nobody knows.
+    Unknown(RecordStoreError),
+}
+
+impl Entry {
+    pub(crate) fn new(pass: Pass, op: Op) -> Self {
+        Self {
+            reservation: None,
+            kind: None,
+            op,
+            held: None,
+            draft: None,
+            record: None,
+            now: Millis::default(),
+            distrusts_memory: false,
+            attempts: 0,
+            pass,
+        }
+    }
+
+    /// Finds out what the key holds, as far as memory says.
+    pub(crate) fn look(&mut self, core: &Core) -> Looked {
+        if self.held.is_some() {
+            return Looked::Ready;
+        }
+        if self.distrusts_memory && !core.is_null {
+            return Looked::Load;
+        }
+        let held = match core.memory.engine.lookup(self.pass.key()) {
+            Lookup::Hit(record) => Held::Memory(record),
+            Lookup::Cold(cold) if self.op.needs_current() => return Looked::Cold(cold),
+            Lookup::Cold(_) => Held::Unknown,
+            Lookup::Miss if core.is_null => Held::Absent,
+            Lookup::Miss if core.absent.remembers(self.pass.key(), core.now()) => Held::Absent,
+            Lookup::Miss if self.op.needs_current() => return Looked::Load,
+            Lookup::Miss => Held::Unknown,
+        };
+        self.held = Some(held);
+        Looked::Ready
+    }
+
+    /// Decides what to write; `None` when there is nothing to change.
+    pub(crate) fn decide(&mut self, core: &Core) -> Result<Option<()>, RecordStoreError> {
+        if self.draft.is_some() {
+            return Ok(Some(()));
+        }
+        self.now = core.now();
+        let held = self.held.get_or_insert(Held::Unknown);
+        let Plan::Write(draft) = self.op.decide(core, held, self.now)? else {
+            return Ok(None);
+        };
+        core.check_levels(draft.content.depth(), self.op.name())?;
+        let kind = core.kind.claim(draft.content.kind(held)).map_err(|error| {
+            let what = error.to_string();
+            RecordStoreError::new(RecordErrorKind::KindMismatch, self.op.name(), &core.map, what)
+                .because(error)
+        })?;
+        self.kind = kind;
+        self.draft = Some(draft);
+        Ok(Some(()))
+    }
+
+    /// Gives the write its version, above everything that is known of the key.
+    pub(crate) fn stamp(&mut self, core: &Core) -> Option<Arc<Record>> {
+        if let Some(record) = &self.record {
+            return Some(Arc::clone(record));
+        }
+        let (draft, held) = (self.draft.as_ref()?, self.held.as_ref()?);
+        let before = held.record();
+        if let (Content::AsIs, Some(record)) = (&draft.content, before) {
+            core.hlc.resume_above(record.version());
+            self.record = Some(Arc::clone(record));
+            return self.record.clone();
+        }
+        if let Some(before) = before {
+            core.hlc.resume_above(before.version());
+        }
+        let version = core.hlc.next_version();
+        let value = draft.value(before, version);
+        let live = held.live(self.now);
+        let updated = match draft.content {
+            Content::Same => before.map_or(self.now, |before| before.updated()),
+            _ => self.now,
+        };
+        let record = Record::builder(value, version)
+            .created(live.map_or(self.now, |live| live.created()))
+            .updated(updated)
+            .expiry(draft.expiry)
+            .build();
+        if let Some(live) = live {
+            record.access().carry_over(live.access());
+        }
+        self.record = Some(Arc::new(record));
+        self.record.clone()
+    }
+
+    /// Returns the memory that the write takes more than what is there.
+    pub(crate) fn growth(&self, core: &Core, record: &Record) -> u64 {
+        if core.keeps(record) {
+            core.memory.growth(self.pass.key(), record)
+        } else {
+            0
+        }
+    }
+
+    /// Puts the write together as the data store takes it.
+    pub(crate) fn to_write(&self, core: &Core, record: &Arc<Record>) -> Write {
+        let write = Write::new(core.map.clone(), self.pass.key().clone(), Arc::clone(record));
+        match self.expectation(core) {
+            Some(expect) => write.expecting(expect),
+            None => write,
+        }
+    }
+
+    /// What the data store must hold for a write that was decided on what is known.
+    fn expectation(&self, core: &Core) -> Option<Expect> {
+        if !self.op.needs_current() || !core.limits.compare_and_set || core.memory.is_backup(self.pass.key())
+        {
+            return None;
+        }
+        match self.held.as_ref()? {
+            Held::Unknown => None,
+            Held::Absent => Some(Expect::Absent),
+            Held::Memory(record) | Held::Store(record) => {
+                // One that has ended here may not have ended there yet: its persisted end comes later.
+                let is_live = self
+                    .held
+                    .as_ref()
+                    .is_some_and(|held| held.live(self.now).is_some());
+                is_live.then(|| Expect::Version(record.version()))
+            }
+        }
+    }
+
+    /// Takes the data store's answer.
+    pub(crate) fn judge(&mut self, core: &Core, result: WriteResult) -> Judged {
+        match result {
+            WriteResult::Applied => Judged::Applied,
+            WriteResult::Stale { current } => {
+                core.hlc.resume_above(current);
+                self.again(core, Some(current))
+            }
+            WriteResult::Conflict { current } => self.again(core, current),
+            WriteResult::Rejected(error) => self.refused(core, error),
+        }
+    }
+
+    fn again(&mut self, core: &Core, current: Option<Version>) -> Judged {
+        self.attempts += 1;
+        let is_promotion = matches!(self.op, Op::Promote);
+        if is_promotion {
+            core.drop_stale_backup(self.pass.key());
+        }
+        if is_promotion || self.attempts >= MAX_ATTEMPTS {
+            let kind = RecordErrorKind::Conflict;
+            let what = format!("the data store held something newer {} times", self.attempts);
+            let error = RecordStoreError::new(kind, self.op.name(), &core.map, what);
+            return Judged::Failed(error.at_key(self.pass.key()).with_current(current));
+        }
+        count(&core.counters.stale_retries);
+        self.record = None;
+        if self.op.needs_current() {
+            // What was decided was decided on something older: ask the data store, and decide anew.
+            self.distrusts_memory = true;
+            self.held = None;
+            self.draft = None;
+            self.reservation = None;
+        }
+        Judged::Again
+    }
+
+    fn refused(&self, core: &Core, error: StoreError) -> Judged {
+        let outcome = error.outcome();
+        let error = RecordStoreError::of_store(self.op.name(), &core.map, error).at_key(self.pass.key());
+        let error = core.note_error(error);
+        match outcome {
+            StoreOutcome::NotApplied => Judged::Failed(error),
+            StoreOutcome::Unknown => Judged::Unknown(error),
+        }
+    }
+
+    /// Takes what settles the map's kind, now that the write stands.
+    pub(crate) fn settle_kind(&mut self) {
+        if let Some(kind) = self.kind.take() {
+            kind.settle();
+        }
+    }
+}
+
+impl Draft {
+    fn value(&self, before: Option<&Arc<Record>>, version: Version) -> RecordValue {
+        let timestamp = version.timestamp();
+        match (&self.content, before) {
+            (Content::Plain(value), _) => RecordValue::Lww {
+                value: Arc::clone(value),
+                timestamp,
+            },
+            (Content::Stamped(value), _) => value.clone(),
+            (Content::Removed, Some(before)) => before.value().removed(timestamp),
+            (Content::Same | Content::AsIs, Some(before)) => before.value().clone(),
+            (Content::Removed | Content::Same | Content::AsIs, None) => RecordValue::Tombstone { timestamp },
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Makes room in memory: reserves, and evicts what the policy chooses (clauses S7 and S8).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use layerstore_observer::{MutationEvent, Ownership, PreviousValue};
+use layerstore_record::{Key, Millis, Provenance, Record};
+use tokio::time::Instant;
+
+use crate::budget::{Reservation, Tenant};
+use crate::core::Core;
+use crate::counters::count;
+use crate::error::{RecordErrorKind, RecordStoreError};
+use crate::eviction::Candidate;
+use crate::expiry::end_reason;
+use crate::gate::Pass;
+use crate::lock::lock;
+use crate::telling::Ancestry;
+
+/// Whether others may be evicted for what is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// Evict until it fits.
+    Make,
+    /// Take only what is free.
+    Find,
+}
+
+/// How many samples are drawn before a full memory of records that cannot be evicted is given up on, for now.
+const SAMPLES: usize = 4;
+
+impl Core {
+    /// Reserves memory without waiting.
+    pub(crate) fn make_room(&self, amount: u64, room: Room) -> Option<Reservation> {
+        let budget = &self.memory.budget;
+        if !budget.could_fit(amount) {
+            return None;
+        }
+        loop {
+            if let Some(reservation) = budget.try_reserve(amount) {
+                return Some(reservation);
+            }
+            // Each round evicts a record or ends: there are only so many.
+            if room == Room::Find || !(self.evict_one() || budget.evict_elsewhere()) {
+                return None;
+            }
+        }
+    }
+
+    /// Reserves memory, waiting for it up to the put deadline.
+    pub(crate) async fn wait_for_room(
+        self: &Arc<Self>,
+        amount: u64,
+        operation: &'static str,
+    ) -> Result<Reservation, RecordStoreError> {
+        let budget = &self.memory.budget;
+        let deadline = Instant::now() + self.config.put_deadline;
+        while budget.could_fit(amount) {
+            let freed = budget.freed();
+            tokio::pin!(freed);
+            // Registered before the try, so that room that is made in between is not missed.
+            freed.as_mut().enable();
+            if let Some(reservation) = self.make_room(amount, Room::Make) {
+                return Ok(reservation);
+            }
+            // What has ended takes room that only its removal through the data store gives back.
+            Box::pin(self.sweep_once()).await;
+            if let Some(reservation) = self.make_room(amount, Room::Make) {
+                return Ok(reservation);
+            }
+            let wait = deadline.saturating_duration_since(Instant::now()).min(RETRY);
+            let _ = tokio::time::timeout(wait, freed).await;
+            if Instant::now() >= deadline {
+                break;
+            }
+        }
+        count(&self.counters.over_budget);
+        let what = format!(
+            "{amount} of {:?} wanted, {} in use: raise the budget, or choose an eviction policy that frees some",
+            budget.limit(),
+            budget.used()
+        );
+        Err(RecordStoreError::new(
+            RecordErrorKind::OverBudget,
+            operation,
+            &self.map,
+            what,
+        ))
+    }
+
+    /// Removes a record from memory that the data store has, and tells observers. The caller holds the gate.
+    pub(crate) fn evict_held(&self, pass: &Pass, record: &Arc<Record>, now: Millis) {
+        let key = pass.key();
+        let queued = !self.is_null && !self.store.is_loadable(&self.map, key);
+        if queued {
+            self.memory.remove_queued(key);
+        } else {
+            self.memory.remove(key);
+        }
+        let event = match end_reason(record, now) {
+            None => MutationEvent::Evict { key, record },
+            Some(reason) => MutationEvent::Remove {
+                key,
+                tombstone: None,
+                previous: PreviousValue::Known(record),
+                reason,
+            },
+        };
+        if record.is_tombstone() {
+            return;
+        }
+        count(&self.counters.evictions);
+        let from = (Provenance::Client, Ownership::Owner);
+        let _ = self
+            .announcer
+            .tell(&self.counters, (&Ancestry::here(), pass.op()), from, event);
+    }
+
+    /// Tells whether a record may leave memory and come back the same, or is one that nobody will miss.
+    pub(crate) fn is_evictable(&self, key: &Key, record: &Record, now: Millis) -> bool {
+        if self.memory.is_backup(key) {
+            return false;
+        }
+        if self.is_null {
+            return true;
+        }
+        let expiry = record.expiry();
+        // One that has ended by its idle time and whose persisted end is not over would come back to life.
+        let comes_back = record.is_expired(now) && expiry.persisted_end().is_none_or(|end| end > now);
+        if comes_back || expiry.has_moved(record.access().last_access()) {
+            self.note_moved(key);
+            return false;
+        }
+        true
+    }
+
+    /// Evicts the candidate that the policy chooses, the next if a writer is at it.
+    fn evict_among(&self, mut drawn: Vec<(Key, Arc<Record>)>, now: Millis) -> bool {
+        let policy = &self.config.eviction;
+        drawn.retain(|(key, record)| self.is_evictable(key, record, now));
+        let mut candidates: Vec<_> = drawn
+            .iter()
+            .map(|(key, record)| self.candidate(key, record, now))
+            .collect();
+        loop {
+            let chosen = policy.choose(&candidates, &mut lock(&self.rng));
+            let Some(chosen) = chosen.filter(|chosen| *chosen < candidates.len()) else {
+                return false;
+            };
+            let candidate = candidates.swap_remove(chosen);
+            let (key, record) = drawn.swap_remove(chosen);
+            let Ok(pass) = self.gates.try_pass(&key) else {
+                continue;
+            };
+            // Between the draw and the gate it may have been replaced or become a backup.
+            let held = self.memory.record(&key).filter(|held| Arc::ptr_eq(held, &record));
+            let Some(held) = held.filter(|held| self.is_evictable(&key, held, now)) else {
+                continue;
+            };
+            self.evict_held(&pass, &held, now);
+            policy.evicted(candidate.hash, now);
+            return true;
+        }
+    }
+
+    fn candidate(&self, key: &Key, record: &Record, now: Millis) -> Candidate {
+        let gone = record.is_tombstone() || record.is_expired(now);
+        Candidate {
+            hash: self.gates.hash(key),
+            hits: if gone { 0 } else { record.access().hits() },
+            idle: if gone {
+                u64::MAX
+            } else {
+                now.since(record.access().last_access())
+            },
+        }
+    }
+}
+
+impl Tenant for Core {
+    fn evict_one(&self) -> bool {
+        let sample = self.config.eviction.sample_size();
+        if sample == 0 {
+            return false;
+        }
+        let now = self.now();
+        (0..SAMPLES).any(|_| {
+            let drawn = self.memory.engine.sample(&mut lock(&self.rng), sample);
+            self.evict_among(drawn, now)
+        })
+    }
+}
+
+/// How long a writer waits for room before it looks again by itself: 50 ms, since a record may have become evictable
+/// without any memory being given back.
+const RETRY: Duration = Duration::from_millis(50);

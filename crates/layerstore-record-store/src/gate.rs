@@ -1,0 +1,338 @@
+//! Gates: one queue of writers a key, made on demand, and a barrier for what concerns every key (clause S1).
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex};
+
+use foldhash::fast::RandomState;
+use layerstore_record::Key;
+use tokio::sync::oneshot;
+
+use crate::lock::lock;
+use crate::telling::{Ancestry, OpId};
+
+/// How many locks the gates are spread over.
+const SHARDS: usize = 64;
+
+/// The gates of all keys of a store. Only keys that are being written have one.
+pub(crate) struct Gates {
+    /// Each lock protects the gates of the keys that hash to it, and is held for a few instructions.
+    shards: Box<[Mutex<Shard>]>,
+    hasher: RandomState,
+    /// Barriers are raised one at a time.
+    barrier: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Default)]
+struct Shard {
+    held: HashMap<Key, Gate, RandomState>,
+    bar: Option<Bar>,
+}
+
+struct Gate {
+    holder: OpId,
+    waiting: VecDeque<Waiter>,
+}
+
+struct Waiter {
+    op: OpId,
+    grant: oneshot::Sender<Pass>,
+}
+
+/// Keeps newcomers out of a shard until those who were there have left and the barrier is lifted.
+struct Bar {
+    op: OpId,
+    drained: Option<oneshot::Sender<()>>,
+    queue: VecDeque<(Key, Waiter)>,
+}
+
+/// The right to write to a key; the next in the queue has it when this is dropped.
+pub(crate) struct Pass {
+    gates: Arc<Gates>,
+    shard: usize,
+    key: Key,
+    op: OpId,
+    /// Whether dropping it opens the gate: not when the grant came back because nobody waits any more.
+    armed: bool,
+}
+
+/// The right to write to every key, or to those of the shards that were barred so far.
+pub(crate) struct Barrier {
+    gates: Arc<Gates>,
+    barred: usize,
+    op: OpId,
+    _turn: tokio::sync::OwnedMutexGuard<()>,
+}
+
+/// Why a gate cannot be passed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Somebody else is writing.
+    Busy,
+    /// Who is writing waits for us: an observer writes to the key that it is told of.
+    Reentrant,
+}
+
+enum Entered {
+    Passed(Pass),
+    Waits(oneshot::Receiver<Pass>),
+}
+
+impl Gates {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::default(),
+            barrier: Arc::default(),
+        })
+    }
+
+    /// Passes the gate of a key if nobody else is there.
+    pub(crate) fn try_pass(self: &Arc<Self>, key: &Key) -> Result<Pass, Refused> {
+        let index = self.shard_of(key);
+        let mut shard = lock(&self.shards[index]);
+        if shard.is_closed(key) {
+            let reentrant = shard.waits_for(key, &Ancestry::here());
+            return Err(if reentrant {
+                Refused::Reentrant
+            } else {
+                Refused::Busy
+            });
+        }
+        Ok(self.open(&mut shard, index, key, OpId::next()))
+    }
+
+    /// Passes the gate of a key in turn.
+    pub(crate) async fn pass(self: &Arc<Self>, key: &Key) -> Result<Pass, Refused> {
+        let index = self.shard_of(key);
+        let entered = {
+            let mut shard = lock(&self.shards[index]);
+            self.enter(&mut shard, index, key, OpId::next(), &Ancestry::here())?
+        };
+        self.wait(entered).await
+    }
+
+    /// Passes the gates of several different keys, in the order of the keys given.
+    ///
+    /// Everybody who wants several takes them shard by shard, in the order of the shards, and all of a shard at once:
+    /// no two can wait for each other, nor for a barrier, which goes the same way.
+    pub(crate) async fn pass_all(self: &Arc<Self>, keys: &[Key]) -> Result<Vec<Pass>, Refused> {
+        let (op, ancestry) = (OpId::next(), Ancestry::here());
+        let mut order: Vec<_> = keys
+            .iter()
+            .enumerate()
+            .map(|(at, key)| (self.shard_of(key), at))
+            .collect();
+        order.sort_unstable();
+        let mut passes: Vec<(usize, Pass)> = Vec::with_capacity(keys.len());
+        for group in order.chunk_by(|(one, _), (other, _)| one == other) {
+            let entered: Vec<_> = {
+                let mut shard = lock(&self.shards[group[0].0]);
+                let enter = |&(index, at): &(usize, usize)| {
+                    let entered = self.enter(&mut shard, index, &keys[at], op, &ancestry);
+                    (at, entered)
+                };
+                // Collected before any is dropped: a pass opens its gate on drop, which takes this lock.
+                group.iter().map(enter).collect()
+            };
+            for (at, entered) in entered {
+                passes.push((at, self.wait(entered?).await?));
+            }
+        }
+        passes.sort_unstable_by_key(|(at, _)| *at);
+        Ok(passes.into_iter().map(|(_, pass)| pass).collect())
+    }
+
+    /// Passes the gates of every key there may be: waits for those who are writing, and keeps newcomers waiting.
+    pub(crate) async fn bar(self: &Arc<Self>) -> Result<Barrier, Refused> {
+        // From inside an observer the barrier would wait for the write that waits for the observer.
+        if !Ancestry::here().is_empty() {
+            return Err(Refused::Reentrant);
+        }
+        let turn = Arc::clone(&self.barrier).lock_owned().await;
+        let mut barrier = Barrier {
+            gates: Arc::clone(self),
+            barred: 0,
+            op: OpId::next(),
+            _turn: turn,
+        };
+        for shard in &self.shards {
+            let drained = {
+                let mut shard = lock(shard);
+                let (sender, drained) = oneshot::channel();
+                let sender = (!shard.held.is_empty()).then_some(sender);
+                let waits = sender.is_some();
+                shard.bar = Some(Bar {
+                    op: barrier.op,
+                    drained: sender,
+                    queue: VecDeque::new(),
+                });
+                waits.then_some(drained)
+            };
+            barrier.barred += 1;
+            if let Some(drained) = drained {
+                drained.await.map_err(|_| Refused::Busy)?;
+            }
+        }
+        Ok(barrier)
+    }
+
+    /// Returns a hash of a key, the same as long as the store lives.
+    pub(crate) fn hash(&self, key: &Key) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    fn shard_of(&self, key: &Key) -> usize {
+        let spread = self.hash(key) % SHARDS as u64;
+        usize::try_from(spread).unwrap_or_default()
+    }
+
+    fn enter(
+        self: &Arc<Self>,
+        shard: &mut Shard,
+        index: usize,
+        key: &Key,
+        op: OpId,
+        ancestry: &Ancestry,
+    ) -> Result<Entered, Refused> {
+        if !shard.is_closed(key) {
+            return Ok(Entered::Passed(self.open(shard, index, key, op)));
+        }
+        if shard.waits_for(key, ancestry) {
+            return Err(Refused::Reentrant);
+        }
+        let (grant, granted) = oneshot::channel();
+        let waiter = Waiter { op, grant };
+        match (&mut shard.bar, shard.held.get_mut(key)) {
+            (Some(bar), _) => bar.queue.push_back((key.clone(), waiter)),
+            (None, Some(gate)) => gate.waiting.push_back(waiter),
+            (None, None) => {}
+        }
+        Ok(Entered::Waits(granted))
+    }
+
+    async fn wait(&self, entered: Entered) -> Result<Pass, Refused> {
+        match entered {
+            Entered::Passed(pass) => Ok(pass),
+            Entered::Waits(granted) => granted.await.map_err(|_| Refused::Busy),
+        }
+    }
+
+    fn open(self: &Arc<Self>, shard: &mut Shard, index: usize, key: &Key, op: OpId) -> Pass {
+        let gate = Gate {
+            holder: op,
+            waiting: VecDeque::new(),
+        };
+        shard.held.insert(key.clone(), gate);
+        self.new_pass(index, key.clone(), op)
+    }
+
+    fn new_pass(self: &Arc<Self>, shard: usize, key: Key, op: OpId) -> Pass {
+        Pass {
+            gates: Arc::clone(self),
+            shard,
+            key,
+            op,
+            armed: true,
+        }
+    }
+
+    /// Lets the next in the queue pass, or takes the gate away.
+    fn leave(self: &Arc<Self>, index: usize, key: &Key) {
+        let mut shard = lock(&self.shards[index]);
+        let Some(gate) = shard.held.get_mut(key) else {
+            return;
+        };
+        while let Some(waiter) = gate.waiting.pop_front() {
+            gate.holder = waiter.op;
+            match waiter.grant.send(self.new_pass(index, key.clone(), waiter.op)) {
+                Ok(()) => return,
+                // It does not wait any more: the grant came back, and the gate is still ours to give.
+                Err(mut returned) => returned.armed = false,
+            }
+        }
+        shard.held.remove(key);
+        shard.tell_if_drained();
+    }
+
+    /// Lets those who came during a barrier in, in the order of their coming.
+    fn lift(self: &Arc<Self>, index: usize) {
+        let mut shard = lock(&self.shards[index]);
+        let Some(bar) = shard.bar.take() else {
+            return;
+        };
+        for (key, waiter) in bar.queue {
+            if let Some(gate) = shard.held.get_mut(&key) {
+                gate.waiting.push_back(waiter);
+                continue;
+            }
+            let pass = self.open(&mut shard, index, &key, waiter.op);
+            if let Err(mut returned) = waiter.grant.send(pass) {
+                returned.armed = false;
+                shard.held.remove(&key);
+            }
+        }
+    }
+}
+
+impl Shard {
+    /// Tells whether a newcomer to this key has to wait.
+    fn is_closed(&self, key: &Key) -> bool {
+        self.bar.is_some() || self.held.contains_key(key)
+    }
+
+    /// Tells whether who keeps this key closed waits for one of `ancestry` itself.
+    fn waits_for(&self, key: &Key, ancestry: &Ancestry) -> bool {
+        let bar = self.bar.as_ref().map(|bar| bar.op);
+        let holder = self.held.get(key).map(|gate| gate.holder);
+        [bar, holder]
+            .into_iter()
+            .flatten()
+            .any(|op| ancestry.contains(op))
+    }
+
+    fn tell_if_drained(&mut self) {
+        if let Some(bar) = &mut self.bar
+            && self.held.is_empty()
+            && let Some(drained) = bar.drained.take()
+        {
+            // A barrier that is not waited for any more is lifted by its owner's drop.
+            let _ = drained.send(());
+        }
+    }
+}
+
+impl Pass {
+    /// Returns the key.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Returns the operation that passed.
+    pub(crate) fn op(&self) -> OpId {
+        self.op
+    }
+}
+
+impl Barrier {
+    /// Returns the operation that raised it.
+    pub(crate) fn op(&self) -> OpId {
+        self.op
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if self.armed {
+            self.gates.leave(self.shard, &self.key);
+        }
+    }
+}
+
+impl Drop for Barrier {
+    fn drop(&mut self) {
+        for index in 0..self.barred {
+            self.gates.lift(index);
+        }
+    }
+}

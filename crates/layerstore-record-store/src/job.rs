@@ -1,0 +1,271 @@
+//! Takes writes that need I/O from their gates to their acknowledgement, in a task of the store's own (clause S3).
+
+use std::sync::Arc;
+
+use layerstore_data_store::{ErrorKind, StoreError, Write, WriteResult};
+use layerstore_engine::ColdRecord;
+use layerstore_record::Key;
+
+use crate::core::Core;
+use crate::counters::count;
+use crate::entry::{Entry, Judged, Looked, Written};
+use crate::error::{RecordErrorKind, RecordStoreError};
+use crate::eviction_run::Room;
+use crate::op::Held;
+use crate::telling::Ancestry;
+
+/// What became of one write of a job.
+pub(crate) type Result1 = Result<Written, RecordStoreError>;
+
+/// Writes to different keys, made with one call of the data store as far as memory has room for them at once.
+pub(crate) struct Job {
+    core: Arc<Core>,
+    ancestry: Ancestry,
+    /// What is still to be done, by its place in the request.
+    entries: Vec<(usize, Entry)>,
+    done: Vec<(usize, Result1)>,
+}
+
+/// While the data store is being called: should the call never return, nobody knows what was written.
+struct Applying<'a> {
+    core: &'a Core,
+    keys: Vec<Key>,
+}
+
+impl Job {
+    pub(crate) fn new(core: Arc<Core>, ancestry: Ancestry, entries: Vec<(usize, Entry)>) -> Self {
+        Self {
+            core,
+            ancestry,
+            entries,
+            done: Vec::new(),
+        }
+    }
+
+    /// Does everything; returns what became of each, by its place in the request.
+    pub(crate) async fn run(mut self) -> Vec<(usize, Result1)> {
+        while !self.entries.is_empty() {
+            self.learn().await;
+            self.decide();
+            let ready = self.reserve().await;
+            self.apply(ready).await;
+        }
+        self.done
+    }
+
+    /// Loads what has to be known, in one call.
+    async fn learn(&mut self) {
+        let core = Arc::clone(&self.core);
+        let mut missing = Vec::new();
+        let mut cold = Vec::new();
+        for (at, (_, entry)) in self.entries.iter_mut().enumerate() {
+            match entry.look(&core) {
+                Looked::Ready => {}
+                Looked::Load => missing.push(at),
+                Looked::Cold(handle) => cold.push((at, handle)),
+            }
+        }
+        let mut failed = self.load_missing(&missing).await;
+        for (at, handle) in cold {
+            match core.thaw(handle, self.entries[at].1.op.name()).await {
+                Ok(record) => {
+                    self.entries[at].1.held = Some(record.map_or(Held::Absent, Held::Memory));
+                }
+                Err(error) => failed.push((at, error)),
+            }
+        }
+        failed.sort_unstable_by_key(|(at, _)| *at);
+        for (at, error) in failed.into_iter().rev() {
+            self.fail_at(at, error);
+        }
+    }
+
+    async fn load_missing(&mut self, missing: &[usize]) -> Vec<(usize, RecordStoreError)> {
+        if missing.is_empty() {
+            return Vec::new();
+        }
+        let keys: Vec<_> = missing
+            .iter()
+            .map(|at| self.entries[*at].1.pass.key().clone())
+            .collect();
+        let operation = self.entries[missing[0]].1.op.name();
+        match self.core.load_now(&keys, operation).await {
+            Ok(records) => {
+                for (at, record) in missing.iter().zip(records) {
+                    let held = record.map_or(Held::Absent, |record| Held::Store(Arc::new(record)));
+                    self.entries[*at].1.held = Some(held);
+                }
+                Vec::new()
+            }
+            Err(error) => missing.iter().map(|at| (*at, error.clone())).collect(),
+        }
+    }
+
+    /// Decides each write; those with nothing to change are done.
+    fn decide(&mut self) {
+        for at in (0..self.entries.len()).rev() {
+            match self.entries[at].1.decide(&self.core) {
+                Ok(Some(())) => {}
+                Ok(None) => {
+                    let (place, entry) = self.entries.remove(at);
+                    self.done.push((place, Ok(self.core.finish_kept(entry))));
+                }
+                Err(error) => self.fail_at(at, error),
+            }
+        }
+    }
+
+    /// Sets memory aside for as many writes as there is room for, at least one; returns how many, from the first on.
+    async fn reserve(&mut self) -> usize {
+        let mut ready = 0;
+        while ready < self.entries.len() {
+            let (_, entry) = &mut self.entries[ready];
+            let Some(record) = entry.stamp(&self.core) else {
+                break;
+            };
+            let growth = entry.growth(&self.core, &record);
+            let operation = entry.op.name();
+            if entry.reservation.is_none() {
+                entry.reservation = self.core.make_room(growth, Room::Make);
+            }
+            if entry.reservation.is_none() && ready > 0 {
+                // What has its memory goes first: once it is written, it can be evicted to make room for the rest.
+                break;
+            }
+            if entry.reservation.is_none() {
+                match self.core.wait_for_room(growth, operation).await {
+                    Ok(reservation) => entry.reservation = Some(reservation),
+                    Err(error) => {
+                        self.fail_at(ready, error);
+                        continue;
+                    }
+                }
+            }
+            ready += 1;
+        }
+        ready
+    }
+
+    /// Makes the first `ready` writes, and takes the answers.
+    async fn apply(&mut self, ready: usize) {
+        let mut writes = Vec::with_capacity(ready);
+        for (_, entry) in &mut self.entries[..ready] {
+            if let Some(record) = entry.stamp(&self.core) {
+                writes.push(entry.to_write(&self.core, &record));
+            }
+        }
+        if writes.is_empty() {
+            return;
+        }
+        let results = self.core.call_store(writes).await;
+        let rest = self.entries.split_off(ready);
+        let tried = std::mem::replace(&mut self.entries, rest);
+        let mut again = Vec::new();
+        for ((place, mut entry), result) in tried.into_iter().zip(results) {
+            match entry.judge(&self.core, result) {
+                Judged::Applied => {
+                    let written = self.core.commit(entry, &self.ancestry);
+                    self.done.push((place, Ok(written)));
+                }
+                Judged::Again => again.push((place, entry)),
+                Judged::Failed(error) => {
+                    count(&self.core.counters.rejected);
+                    self.done.push((place, Err(error)));
+                }
+                Judged::Unknown(error) => {
+                    self.core.drop_unknown(&entry);
+                    self.done.push((place, Err(error)));
+                }
+            }
+        }
+        again.append(&mut self.entries);
+        self.entries = again;
+    }
+
+    fn fail_at(&mut self, at: usize, error: RecordStoreError) {
+        count(&self.core.counters.rejected);
+        let (place, entry) = self.entries.remove(at);
+        let error = error.at_key(entry.pass.key());
+        self.done.push((place, Err(error)));
+    }
+}
+
+impl Applying<'_> {
+    fn answered(mut self) -> Vec<Key> {
+        std::mem::take(&mut self.keys)
+    }
+}
+
+impl Drop for Applying<'_> {
+    /// The task ended within the call: a panic of the data store, or the end of the runtime. The gates are still held.
+    fn drop(&mut self) {
+        for key in &self.keys {
+            count(&self.core.counters.unknown);
+            self.core.forget(key);
+        }
+    }
+}
+
+impl Core {
+    /// Calls the data store within its deadline; an answer that does not come is an unknown outcome.
+    async fn call_store(&self, writes: Vec<Write>) -> Vec<WriteResult> {
+        let core = self;
+        let keys: Vec<_> = writes.iter().map(|write| write.key.clone()).collect();
+        let unknown = |what: String| {
+            let error = StoreError::new(ErrorKind::Timeout, core.store.name(), "apply", what);
+            WriteResult::Rejected(error.with_unknown_outcome().in_map(&core.map))
+        };
+        if core.is_null {
+            return keys.iter().map(|_| WriteResult::Applied).collect();
+        }
+        let applying = Applying { core, keys };
+        let answer = tokio::time::timeout(core.config.store_deadline, core.store.apply(writes)).await;
+        let keys = applying.answered();
+        let mut results = answer.unwrap_or_default();
+        let missing = keys.len().saturating_sub(results.len());
+        let late = || format!("no answer within {:?}", core.config.store_deadline);
+        results.extend((0..missing).map(|_| unknown(late())));
+        results.truncate(keys.len());
+        results
+    }
+
+    /// Reads records from the data store under their gates, within the load deadline.
+    pub(crate) async fn load_now(
+        &self,
+        keys: &[Key],
+        operation: &'static str,
+    ) -> Result<Vec<Option<layerstore_record::Record>>, RecordStoreError> {
+        count(&self.counters.loads);
+        let call = async {
+            match keys {
+                [key] => self.store.load(&self.map, key).await.map(|record| vec![record]),
+                keys => self.store.load_all(&self.map, keys).await,
+            }
+        };
+        let late = || self.late(operation, self.config.load_deadline, "the data store");
+        let records = match tokio::time::timeout(self.config.load_deadline, call).await {
+            Err(_) => Err(late()),
+            Ok(Err(error)) => Err(RecordStoreError::of_read(operation, &self.map, error)),
+            Ok(Ok(records)) => Ok(records),
+        };
+        if records.is_err() {
+            count(&self.counters.load_failures);
+        }
+        let mut records = records?;
+        records.resize_with(keys.len(), || None);
+        Ok(records)
+    }
+
+    /// Reads a record from the engine's disk tier, within the load deadline.
+    pub(crate) async fn thaw(
+        &self,
+        cold: Box<dyn ColdRecord>,
+        operation: &'static str,
+    ) -> Result<Option<Arc<layerstore_record::Record>>, RecordStoreError> {
+        let thawed = tokio::time::timeout(self.config.load_deadline, cold.load()).await;
+        let late = || self.late(operation, self.config.load_deadline, "the engine's disk tier");
+        thawed
+            .map_err(|_| late())?
+            .map_err(|error| self.error(RecordErrorKind::Engine, operation).because(error))
+    }
+}

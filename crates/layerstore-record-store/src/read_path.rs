@@ -1,0 +1,237 @@
+//! Reads: what memory knows at once, the rest through a load that all who miss the key share (clauses S4 and S5).
+
+use std::sync::Arc;
+
+use layerstore_engine::{ColdRecord, Lookup};
+use layerstore_record::{Key, Millis, Record};
+
+use crate::core::Core;
+use crate::counters::count;
+use crate::error::{RecordErrorKind, RecordStoreError};
+use crate::eviction_run::Room;
+use crate::expiry::is_live;
+use crate::install::Reading;
+use crate::loads::{Full, Joined, Loaded, Ticket, Waiting};
+use crate::outcome::TryGet;
+
+impl Core {
+    /// Answers from memory, counting a hit.
+    pub(crate) fn try_get(&self, key: &Key) -> TryGet {
+        match self.peek(key) {
+            TryGet::Hit(record) => {
+                self.touch(key, &record);
+                TryGet::Hit(record)
+            }
+            other => {
+                count(&self.counters.misses);
+                other
+            }
+        }
+    }
+
+    /// Answers from memory, and leaves no trace.
+    pub(crate) fn peek(&self, key: &Key) -> TryGet {
+        if self.tasks.is_closed() || self.is_fenced() {
+            return TryGet::NeedsLoad;
+        }
+        match self.memory.engine.lookup(key) {
+            Lookup::Hit(record) if is_live(&record, self.now()) => TryGet::Hit(record),
+            Lookup::Hit(_) => TryGet::Absent,
+            Lookup::Cold(_) => TryGet::NeedsLoad,
+            Lookup::Miss if self.is_null || self.absent.remembers(key, self.now()) => TryGet::Absent,
+            Lookup::Miss => TryGet::NeedsLoad,
+        }
+    }
+
+    /// Lets a reader see a record in place, counting a hit.
+    pub(crate) fn read_in_place(&self, key: &Key, reader: &mut dyn FnMut(&Arc<Record>)) -> TryGet<()> {
+        if self.tasks.is_closed() || self.is_fenced() {
+            return TryGet::NeedsLoad;
+        }
+        let now = self.now();
+        let mut found = None;
+        let mut moved = false;
+        self.memory.engine.read(key, &mut |record| {
+            found = Some(is_live(record, now));
+            if found == Some(true) {
+                moved = self.touch_record(record, now);
+                reader(record);
+            }
+        });
+        if moved {
+            self.note_moved(key);
+        }
+        match found {
+            Some(true) => TryGet::Hit(()),
+            Some(false) => TryGet::Absent,
+            None => match self.peek(key) {
+                TryGet::Hit(record) => {
+                    self.touch(key, &record);
+                    reader(&record);
+                    TryGet::Hit(())
+                }
+                TryGet::Absent => TryGet::Absent,
+                TryGet::NeedsLoad => TryGet::NeedsLoad,
+            },
+        }
+    }
+
+    /// Reads a record, loading it when memory does not know.
+    pub(crate) async fn get(self: &Arc<Self>, key: &Key) -> Loaded {
+        match self.try_get(key) {
+            TryGet::Hit(record) => Ok(Some(record)),
+            TryGet::Absent => Ok(None),
+            TryGet::NeedsLoad => {
+                let loaded = self.load_shared(key, Reading::Now, "get").await?;
+                Ok(loaded.filter(|record| is_live(record, self.now())))
+            }
+        }
+    }
+
+    /// Loads a record together with all who miss it; a tombstone comes back as such.
+    pub(crate) async fn load_shared(
+        self: &Arc<Self>,
+        key: &Key,
+        reading: Reading,
+        operation: &'static str,
+    ) -> Loaded {
+        self.check_open(operation)?;
+        let Joined { waiting, ticket } = self.join(key, operation)?;
+        if let Some(ticket) = ticket {
+            let core = Arc::clone(self);
+            // Nobody waits for the task itself: what it finds reaches all readers through the ticket.
+            drop(
+                self.tasks
+                    .spawn(async move { core.run_loads(vec![ticket], reading).await }),
+            );
+        }
+        self.arrive(waiting, operation).await
+    }
+
+    /// Loads several records with one call; those that are being loaded already are waited for.
+    pub(crate) async fn get_all(
+        self: &Arc<Self>,
+        keys: &[Key],
+    ) -> Result<Vec<Option<Arc<Record>>>, RecordStoreError> {
+        self.check_open("get_all")?;
+        let mut found = Vec::with_capacity(keys.len());
+        let mut waiting = Vec::new();
+        let mut tickets = Vec::new();
+        for (at, key) in keys.iter().enumerate() {
+            let known = self.try_get(key);
+            if known == TryGet::NeedsLoad {
+                let joined = self.join(key, "get_all")?;
+                tickets.extend(joined.ticket);
+                waiting.push((at, joined.waiting));
+            }
+            found.push(known.hit());
+        }
+        if !tickets.is_empty() {
+            let core = Arc::clone(self);
+            drop(
+                self.tasks
+                    .spawn(async move { core.run_loads(tickets, Reading::Now).await }),
+            );
+        }
+        for (at, waiting) in waiting {
+            let loaded = self.arrive(waiting, "get_all").await?;
+            found[at] = loaded.filter(|record| is_live(record, self.now()));
+        }
+        Ok(found)
+    }
+
+    fn join(&self, key: &Key, operation: &'static str) -> Result<Joined, RecordStoreError> {
+        self.loads
+            .join(key)
+            .map_err(|Full| self.error(RecordErrorKind::Busy, operation).at_key(key))
+    }
+
+    async fn arrive(&self, mut waiting: Waiting, operation: &'static str) -> Loaded {
+        let gone = || self.error(RecordErrorKind::Closed, operation);
+        let arrived = waiting.wait_for(Option::is_some).await.map_err(|_| gone())?;
+        arrived.clone().unwrap_or_else(|| Err(gone()))
+    }
+
+    /// Loads what the tickets ask for, brings it into memory, and tells all who wait.
+    async fn run_loads(self: Arc<Self>, tickets: Vec<Ticket>, reading: Reading) {
+        let found = tokio::time::timeout(self.config.load_deadline, self.find(&tickets)).await;
+        let late = || self.late("load", self.config.load_deadline, "its turn or the data store");
+        match found.unwrap_or_else(|_| Err(late())) {
+            Err(error) => {
+                for ticket in tickets {
+                    let error = error.clone().at_key(&ticket.key);
+                    ticket.tell(Err(error));
+                }
+            }
+            Ok(found) => {
+                for (ticket, found) in tickets.into_iter().zip(found) {
+                    let found = self.settle(&ticket, found, reading);
+                    ticket.tell(Ok(found));
+                }
+            }
+        }
+    }
+
+    /// Reads from the engine's disk tier or from the data store, in turn.
+    async fn find(&self, tickets: &[Ticket]) -> Result<Vec<Option<Arc<Record>>>, RecordStoreError> {
+        let closed = || self.error(RecordErrorKind::Closed, "load");
+        let _turn = self.loads.permits.acquire().await.map_err(|_| closed())?;
+        let mut found = vec![None; tickets.len()];
+        let mut below = Vec::new();
+        for (at, ticket) in tickets.iter().enumerate() {
+            match self.cold(&ticket.key) {
+                Some(cold) => found[at] = self.thaw(cold, "load").await?,
+                None => below.push(at),
+            }
+        }
+        if below.is_empty() || self.is_null {
+            return Ok(found);
+        }
+        let keys: Vec<_> = below.iter().map(|at| tickets[*at].key.clone()).collect();
+        let records = self.load_now(&keys, "load").await?;
+        for (at, record) in below.into_iter().zip(records) {
+            found[at] = record.map(Arc::new);
+        }
+        Ok(found)
+    }
+
+    fn cold(&self, key: &Key) -> Option<Box<dyn ColdRecord>> {
+        match self.memory.engine.lookup(key) {
+            Lookup::Cold(cold) => Some(cold),
+            Lookup::Hit(_) | Lookup::Miss => None,
+        }
+    }
+
+    /// Brings what was found into memory unless a mutation came between; returns what readers are told.
+    fn settle(&self, ticket: &Ticket, found: Option<Arc<Record>>, reading: Reading) -> Option<Arc<Record>> {
+        // A writer at the gate will poison this load: nothing to install, and nothing to wait for.
+        let pass = self.gates.try_pass(&ticket.key).ok();
+        let pass = pass.filter(|_| !ticket.is_poisoned());
+        let Some(pass) = pass else {
+            count(&self.counters.loads_poisoned);
+            if let Some(record) = &found {
+                self.prepare_loaded(&ticket.key, record, reading);
+            }
+            return found;
+        };
+        let (found, _) = self.install(&pass, found, reading, Room::Make);
+        // Before the gate opens: who comes after the next writer must not join this load.
+        ticket.land();
+        found
+    }
+
+    pub(crate) fn touch(&self, key: &Key, record: &Record) {
+        if self.touch_record(record, self.now()) {
+            self.note_moved(key);
+        }
+    }
+
+    /// Counts a hit; tells whether the idle deadline is to be persisted.
+    fn touch_record(&self, record: &Record, now: Millis) -> bool {
+        record.access().touch(now);
+        self.counters.hit();
+        record.expiry().max_idle.is_some()
+            && !self.is_null
+            && record.expiry().has_moved(record.access().last_access())
+    }
+}

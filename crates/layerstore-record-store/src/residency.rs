@@ -1,0 +1,156 @@
+//! Verbs of memory alone: evict, clear memory, load, preload.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use layerstore_data_store::ScanRequest;
+use layerstore_record::{Key, Record};
+
+use crate::core::Core;
+use crate::entry::Entry;
+use crate::error::{RecordErrorKind, RecordStoreError};
+use crate::eviction_run::Room;
+use crate::expiry::is_live;
+use crate::gate::Pass;
+use crate::install::Reading;
+use crate::job::Job;
+use crate::op::Op;
+use crate::outcome::TryGet;
+use crate::telling::Ancestry;
+
+/// How many records a preload reads at a time.
+const PAGE: usize = 1_000;
+
+impl Core {
+    /// Drops a record from memory.
+    pub(crate) async fn evict(self: &Arc<Self>, key: &Key) -> Result<bool, RecordStoreError> {
+        self.check_open("evict")?;
+        let mut pass = self.pass(key, "evict").await?;
+        // Twice at most: what keeps a record from leaving is written to the data store, and it is looked at again.
+        for _ in 0..2 {
+            let Some(record) = self.memory.record(key) else {
+                return Ok(false);
+            };
+            let now = self.now();
+            if self.is_evictable(key, &record, now) {
+                let was_live = is_live(&record, now);
+                self.evict_held(&pass, &record, now);
+                return Ok(was_live);
+            }
+            if self.memory.is_backup(key) {
+                return Ok(false);
+            }
+            let op = if record.is_expired(now) {
+                Op::Expire
+            } else {
+                Op::PersistIdle
+            };
+            self.write_first(pass, op).await?;
+            pass = self.pass(key, "evict").await?;
+        }
+        Ok(false)
+    }
+
+    /// Makes a write that has to come before an eviction.
+    async fn write_first(self: &Arc<Self>, pass: Pass, op: Op) -> Result<(), RecordStoreError> {
+        let job = Job::new(
+            Arc::clone(self),
+            Ancestry::here(),
+            vec![(0, Entry::new(pass, op))],
+        );
+        let core = Arc::clone(self);
+        let task = self.tasks.spawn(job.run());
+        let lost = |error| {
+            let kind = RecordErrorKind::OutcomeUnknown;
+            core.error(kind, "evict").because(error)
+        };
+        let results = task.await.map_err(lost)?;
+        results.into_iter().try_for_each(|(_, result)| result.map(drop))
+    }
+
+    /// Drops everything from memory that can be dropped.
+    pub(crate) async fn clear_memory(self: &Arc<Self>) -> Result<usize, RecordStoreError> {
+        let mut dropped = 0;
+        for (key, _) in self.resident() {
+            dropped += usize::from(self.evict(&key).await?);
+        }
+        self.absent.clear();
+        Ok(dropped)
+    }
+
+    /// Reads a record from the data store even if memory has it.
+    pub(crate) async fn load(self: &Arc<Self>, key: &Key) -> Result<Option<Arc<Record>>, RecordStoreError> {
+        let loaded = if self.is_null {
+            self.memory.record(key)
+        } else {
+            self.load_shared(key, Reading::Now, "load").await?
+        };
+        Ok(loaded.filter(|record| is_live(record, self.now())))
+    }
+
+    /// Tells whether there is a record, without counting a hit.
+    pub(crate) async fn contains(self: &Arc<Self>, key: &Key) -> Result<bool, RecordStoreError> {
+        match self.peek(key) {
+            TryGet::Hit(_) => Ok(true),
+            TryGet::Absent => Ok(false),
+            TryGet::NeedsLoad => {
+                let loaded = self.load_shared(key, Reading::NotYet, "contains").await?;
+                Ok(loaded.is_some_and(|record| is_live(&record, self.now())))
+            }
+        }
+    }
+
+    /// Reads records from the data store into memory, as far as there is room.
+    pub(crate) async fn preload(self: &Arc<Self>, limit: usize) -> Result<usize, RecordStoreError> {
+        self.check_open("preload")?;
+        let (mut installed, mut start) = (0, Bound::Unbounded);
+        while installed < limit && !self.is_null {
+            let page = self.preload_page(start, PAGE.min(limit - installed)).await?;
+            installed += page.installed;
+            let Some(next) = page.next else {
+                break;
+            };
+            start = Bound::Excluded(next);
+        }
+        Ok(installed)
+    }
+
+    async fn preload_page(&self, start: Bound<Key>, limit: usize) -> Result<Preloaded, RecordStoreError> {
+        let page = self.scan_page(ScanRequest::first(limit).from(start)).await?;
+        let missing = |(key, _): &(Key, Arc<Record>)| self.memory.record(key).is_none();
+        let keys: Vec<_> = page
+            .records
+            .into_iter()
+            .filter(missing)
+            .map(|(key, _)| key)
+            .collect();
+        let mut preloaded = Preloaded {
+            installed: 0,
+            next: page.next,
+        };
+        if keys.is_empty() {
+            return Ok(preloaded);
+        }
+        // Read again under the gates: no write comes between the read and the installation.
+        let passes = self.pass_all(&keys, "preload").await?;
+        let records = self.load_now(&keys, "preload").await?;
+        for (pass, record) in passes.iter().zip(records) {
+            let Some(record) = record.filter(|record| !record.is_tombstone()) else {
+                continue;
+            };
+            let (_, installed) = self.install(pass, Some(Arc::new(record)), Reading::NotYet, Room::Find);
+            if !installed {
+                // Memory is full: what comes after would not be kept either.
+                preloaded.next = None;
+                break;
+            }
+            preloaded.installed += 1;
+        }
+        Ok(preloaded)
+    }
+}
+
+struct Preloaded {
+    installed: usize,
+    next: Option<Key>,
+}

@@ -1,0 +1,96 @@
+//! Owns the tasks of a store: loads and writes run to their end whoever stops waiting for them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// The tasks of one store. Dropping the store signals; the tasks end by their own deadlines.
+pub(crate) struct Tasks {
+    runtime: Handle,
+    closed: AtomicBool,
+    active: AtomicUsize,
+    /// Woken when the last task has ended, and when the store is closed.
+    changed: Notify,
+}
+
+struct Active(Arc<Tasks>);
+
+impl Tasks {
+    pub(crate) fn new(runtime: Handle) -> Arc<Self> {
+        Arc::new(Self {
+            runtime,
+            closed: AtomicBool::new(false),
+            active: AtomicUsize::new(0),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Runs a task to its end.
+    pub(crate) fn spawn<T: Send + 'static>(
+        self: &Arc<Self>,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.active.fetch_add(1, Ordering::AcqRel);
+        let active = Active(Arc::clone(self));
+        self.runtime.spawn(async move {
+            let _active = active;
+            task.await
+        })
+    }
+
+    /// Returns how many tasks are under way.
+    pub(crate) fn active(&self) -> usize {
+        self.active.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Signals the end; tells whether this call was the first.
+    pub(crate) fn close(&self) -> bool {
+        let first = !self.closed.swap(true, Ordering::AcqRel);
+        self.changed.notify_waiters();
+        first
+    }
+
+    /// Ends when the store is closed.
+    pub(crate) async fn closing(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.is_closed() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits for all tasks, up to a deadline; returns how many are left.
+    pub(crate) async fn drain(&self, deadline: Duration) -> usize {
+        let drained = async {
+            loop {
+                let changed = self.changed.notified();
+                if self.active() == 0 {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        // Running into the deadline is not an error here: the count says what is left.
+        let _ = tokio::time::timeout(deadline, drained).await;
+        self.active()
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        if self.0.active.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.changed.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What concerns every key at once, behind the barrier: delete all, reset, destroy, close.
+
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use layerstore_data_store::{ScanRequest, Write, WriteResult};
+use layerstore_engine::{Cursor, Slot};
+use layerstore_observer::{MutationEvent, ObserverError, Ownership};
+use layerstore_record::{Key, Provenance, Record, Version};
+
+use crate::core::Core;
+use crate::error::{RecordErrorKind, RecordStoreError};
+use crate::gate::Barrier;
+use crate::outcome::{CloseReport, Outcome};
+use crate::record_store::Shutdown;
+use crate::telling::Ancestry;
+
+/// How many keys of a partition are removed with one call of the data store.
+const BATCH: usize = 1_000;
+
+impl Core {
+    /// Removes every record of the partition, everywhere.
+    pub(crate) async fn delete_all(self: &Arc<Self>) -> Result<Outcome<usize>, RecordStoreError> {
+        self.check_open("delete_all")?;
+        let barrier = self.bar("delete_all").await?;
+        let core = Arc::clone(self);
+        // As every write: whole or not at all, though the caller goes away.
+        let task = self
+            .tasks
+            .spawn(async move { core.delete_all_behind(barrier).await });
+        let gone = |error| {
+            let kind = RecordErrorKind::OutcomeUnknown;
+            self.error(kind, "delete_all").because(error)
+        };
+        task.await.map_err(gone)?
+    }
+
+    async fn delete_all_behind(&self, barrier: Barrier) -> Result<Outcome<usize>, RecordStoreError> {
+        let floor = self.hlc.next_version();
+        let cleared = if self.is_null {
+            Ok(())
+        } else if self.partition.is_whole() {
+            self.clear_store(floor).await
+        } else {
+            self.remove_partition().await
+        };
+        // Even a clear that failed may have dropped rows: memory must not say otherwise.
+        let resident = match &cleared {
+            Ok(()) => self.memory.clear(),
+            Err(_) => self.drop_memory(),
+        };
+        self.absent.clear();
+        self.loads.poison_all();
+        cleared?;
+        let observer_error = self.tell_whole(&barrier, MutationEvent::Clear { resident });
+        Ok(Outcome {
+            value: resident,
+            version: Some(floor),
+            observer_error,
+        })
+    }
+
+    /// Raises the data store's floor: everything up to it is gone, what comes late included.
+    async fn clear_store(&self, floor: Version) -> Result<(), RecordStoreError> {
+        let clear = self.store.clear(&self.map, floor);
+        let late = || {
+            let what = format!("no answer within {:?}", self.config.store_deadline);
+            let kind = RecordErrorKind::OutcomeUnknown;
+            RecordStoreError::new(kind, "delete_all", &self.map, what)
+        };
+        let cleared = tokio::time::timeout(self.config.store_deadline, clear)
+            .await
+            .map_err(|_| late())?;
+        cleared.map_err(|error| self.note_error(RecordStoreError::of_store("delete_all", &self.map, error)))
+    }
+
+    /// Removes the records of this partition one batch after another: the data store knows nothing of partitions.
+    async fn remove_partition(&self) -> Result<(), RecordStoreError> {
+        let mut start = Bound::Unbounded;
+        loop {
+            let page = self.scan_page(ScanRequest::first(BATCH).from(start)).await?;
+            let writes = page.records.iter().map(|(key, record)| {
+                let version = self.hlc.next_version();
+                let value = record.value().removed(version.timestamp());
+                let tombstone = Record::builder(value, version).updated(self.now()).build();
+                Write::new(self.map.clone(), key.clone(), Arc::new(tombstone))
+            });
+            let results =
+                tokio::time::timeout(self.config.store_deadline, self.store.apply(writes.collect()));
+            let late = || self.late("delete_all", self.config.store_deadline, "the data store");
+            for result in results.await.map_err(|_| late())? {
+                if let WriteResult::Rejected(error) = result {
+                    let error = RecordStoreError::of_store("delete_all", &self.map, error);
+                    return Err(self.note_error(error));
+                }
+            }
+            let Some(next) = page.next else {
+                return Ok(());
+            };
+            start = Bound::Excluded(next);
+        }
+    }
+
+    /// Drops memory but for backups, which exist nowhere else. The caller holds the barrier.
+    fn drop_memory(&self) -> usize {
+        let resident = self.memory.len();
+        for (key, _) in self.resident() {
+            self.forget(&key);
+        }
+        resident
+    }
+
+    /// Forgets memory and pending writes.
+    pub(crate) async fn reset(self: &Arc<Self>) -> Result<Outcome<usize>, RecordStoreError> {
+        self.check_open("reset")?;
+        let barrier = self.bar("reset").await?;
+        let lost = self.store.reset();
+        if lost > 0 {
+            tracing::warn!(map = %self.map, lost, "pending writes were forgotten on request");
+        }
+        let resident = self.memory.clear();
+        self.absent.clear();
+        self.loads.poison_all();
+        let observer_error = self.tell_whole(&barrier, MutationEvent::Reset { resident });
+        Ok(Outcome {
+            value: resident,
+            version: None,
+            observer_error,
+        })
+    }
+
+    /// Drops memory and refuses every later call.
+    pub(crate) async fn destroy(
+        self: &Arc<Self>,
+        shutdown: Shutdown,
+    ) -> Result<Outcome<()>, RecordStoreError> {
+        self.check_open("destroy")?;
+        let barrier = self.bar("destroy").await?;
+        self.tasks.close();
+        self.memory.clear();
+        self.absent.clear();
+        self.loads.poison_all();
+        let shutdown = shutdown == Shutdown::Service;
+        let observer_error = self.tell_whole(&barrier, MutationEvent::Destroy { shutdown });
+        Ok(Outcome {
+            value: (),
+            version: None,
+            observer_error,
+        })
+    }
+
+    /// Refuses new work and waits for what is under way.
+    pub(crate) async fn close(self: &Arc<Self>, deadline: Duration) -> CloseReport {
+        let mut report = CloseReport::default();
+        let started = tokio::time::Instant::now();
+        if self.tasks.close() && !self.is_null {
+            let persisted = tokio::time::timeout(deadline, self.persist_moved()).await;
+            if persisted.is_ok_and(|swept| swept.failed > 0) {
+                let error = self.error(RecordErrorKind::Store, "close");
+                report.error = Some(error);
+            }
+        }
+        report.unfinished = self.tasks.drain(deadline.saturating_sub(started.elapsed())).await;
+        report
+    }
+
+    fn tell_whole(&self, barrier: &Barrier, event: MutationEvent<'_>) -> Option<ObserverError> {
+        let from = (Provenance::Client, Ownership::Owner);
+        self.announcer
+            .tell(&self.counters, (&Ancestry::here(), barrier.op()), from, event)
+    }
+
+    /// Lists the keys that are in memory, those in the engine's disk tier included.
+    pub(crate) fn resident(&self) -> Vec<(Key, Slot)> {
+        let mut all = Vec::new();
+        let mut cursor = Some(Cursor::start());
+        while let Some(at) = cursor {
+            let page = self.memory.engine.fetch(&at, BATCH);
+            all.extend(page.slots);
+            cursor = page.next;
+        }
+        all
+    }
+}
