@@ -13,7 +13,8 @@ use crate::lookup::{Computed, Decision, Lookup, Previous};
 /// **E-borrow**: a borrowed read sees the record in place; the engine may be written to from other threads
 /// meanwhile, and the closure must not call back into the engine.
 /// **E-compute**: the closure of [`compute`](Self::compute) sees the current state and its decision takes effect
-/// before any other mutation of that key; it runs exactly once per call.
+/// before any other mutation of that key; it runs exactly once per call. It may run under a lock: it must be
+/// short and must not call back into the engine. If it panics, nothing has changed.
 /// **E-cost**: [`len`](Self::len) and [`cost`](Self::cost) take constant time and are exact when no mutation is under way.
 /// **E-clear**: a clear removes every record that was present when it began, and tells how many it removed.
 /// **E-scan**: every key present for the whole scan is returned at least once; a page takes time in proportion to

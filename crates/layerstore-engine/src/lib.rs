@@ -11,3 +11,8 @@ pub use cursor::{Cursor, Page, Slot};
 pub use engine::StorageEngine;
 pub use hash_map::HashMapEngine;
 pub use lookup::{ColdError, ColdFuture, ColdRecord, Computed, Decision, Lookup, Previous};
+
+/// Compiles and runs the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -44,6 +44,7 @@ macro_rules! engine_conformance {
                     e_lookup_put_and_remove_tell_what_was_there
                     e_lookup_keys_are_told_apart_to_the_last_byte
                     e_lookup_threads_do_not_disturb_each_other
+                    e_lookup_a_writer_that_waited_while_the_engine_grew_is_not_lost
                 }
                 borrow {
                     e_borrow_sees_the_record_in_place
