@@ -2,22 +2,30 @@
 //!
 //! This crate knows nothing of memory, eviction, partitions or observers; and the contract knows of no backend.
 
+mod backoff;
+mod breaker;
 mod error;
 mod fence;
 mod limits;
 mod memory;
 mod memory_map;
 mod null;
+mod retry;
 mod scan;
 mod store;
 mod store_ext;
 mod write;
 
+pub use backoff::{Backoff, BackoffPolicy, DEFAULT_ATTEMPTS, DEFAULT_BASE, DEFAULT_CAP, DEFAULT_TOTAL};
+pub use breaker::{
+    Breaker, BreakerPolicy, BreakerState, DEFAULT_LONGEST_PAUSE, DEFAULT_PAUSE, DEFAULT_THRESHOLD, Permit,
+};
 pub use error::{ErrorKind, FlushError, Outcome, StoreError};
 pub use fence::{Floors, Held, Verdict, judge};
 pub use limits::Limits;
 pub use memory::InMemoryDataStore;
 pub use null::NullDataStore;
+pub use retry::{Pause, retry, retry_writes};
 pub use scan::{Include, ScanPage, ScanRequest};
 pub use store::{CloseReport, MapClaim, MapDataStore, TryApply};
 pub use store_ext::MapDataStoreExt;

@@ -37,17 +37,20 @@ pub trait MapDataStoreExt: MapDataStore {
 
     /// Makes one write.
     async fn apply_one(&self, write: Write) -> WriteResult {
-        let (map, key) = (write.map.clone(), write.key.clone());
+        let asked = write.clone();
         let answer = self.apply(vec![write]).await.pop();
-        answer.unwrap_or_else(|| {
-            let what = "a batch of one write had no answer: the store breaks its contract";
-            let error = StoreError::new(ErrorKind::Corrupt, self.name(), "apply", what);
-            WriteResult::Rejected(error.with_unknown_outcome().in_map(&map).at_key(&key))
-        })
+        answer.unwrap_or_else(|| unanswered(&asked, self.name()))
     }
 }
 
 impl<T: MapDataStore + ?Sized> MapDataStoreExt for T {}
+
+/// Answers for a store that broke its contract by leaving out an answer: nobody knows what it did.
+pub(crate) fn unanswered(write: &Write, store: &'static str) -> WriteResult {
+    let what = "a write had no answer: the store breaks its contract";
+    let error = StoreError::new(ErrorKind::Corrupt, store, "apply", what);
+    WriteResult::Rejected(error.with_unknown_outcome().in_map(&write.map).at_key(&write.key))
+}
 
 /// Where a scan stands.
 struct Scan<S> {
