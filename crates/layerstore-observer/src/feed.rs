@@ -33,8 +33,8 @@ pub use subscription::{Change, FeedClosed, FeedItem, FeedStart, SubscribeError, 
 ///
 /// Told are put, update, remove, replication put, clear and destroy; with
 /// [`ChangeFeedBuilder::with_memory_events`] also evict, load and reset, which move records between memory and store
-/// without changing them. The feed closes when its last source was destroyed
-/// ([`ChangeFeedBuilder::sources`]), when [`ChangeFeed::close`] is called, or when it is dropped; subscribers then read
+/// without changing them. The feed closes when its last source was destroyed (see
+/// [`ChangeFeedBuilder::sources`]), when [`ChangeFeed::close`] is called, or when it is dropped; subscribers then read
 /// what is left in the ring and come to the end.
 ///
 /// ```

@@ -23,7 +23,7 @@ pub struct ChangeFeedBuilder {
     max_cost: Cost,
     max_subscriptions: usize,
     first_number: u64,
-    sources: usize,
+    sources: Option<usize>,
     memory_events: bool,
 }
 
@@ -45,7 +45,7 @@ impl ChangeFeedBuilder {
             max_cost: DEFAULT_MAX_COST,
             max_subscriptions: DEFAULT_MAX_SUBSCRIPTIONS,
             first_number: 1,
-            sources: 1,
+            sources: None,
             memory_events: false,
         }
     }
@@ -75,10 +75,11 @@ impl ChangeFeedBuilder {
         self
     }
 
-    /// Sets how many record stores, one per map and partition, tell this feed (default 1): it closes when that many
-    /// different ones were destroyed.
+    /// Sets how many record stores, one per map and partition, tell this feed: it closes when that many different ones
+    /// were destroyed. Unless told, it closes when all were destroyed that ever told it of a change, which is too
+    /// early where another one has been silent so far.
     pub fn sources(mut self, sources: usize) -> Self {
-        self.sources = sources;
+        self.sources = Some(sources);
         self
     }
 
@@ -98,7 +99,7 @@ impl ChangeFeedBuilder {
             ("max_cost", self.max_cost == Cost::ZERO),
             ("max_subscriptions", self.max_subscriptions == 0),
             ("first_number", self.first_number == 0),
-            ("sources", self.sources == 0),
+            ("sources", self.sources == Some(0)),
         ];
         if let Some((setting, _)) = settings.into_iter().find(|(_, is_zero)| *is_zero) {
             return Err(InvalidChangeFeed {

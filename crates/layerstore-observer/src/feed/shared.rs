@@ -13,7 +13,8 @@ pub(super) struct Shared {
     /// Guards everything. Held for a bounded handful of steps, never while a record is measured or dropped, a
     /// subscriber is woken, or anything waits.
     state: Mutex<State>,
-    sources: usize,
+    /// How many sources there are, where that was said.
+    sources: Option<usize>,
     max_subscriptions: usize,
 }
 
@@ -24,11 +25,17 @@ pub(super) struct State {
     next_id: u64,
     /// Those who wait for the next change, by the id of their subscription: at most one each.
     waiting: HashMap<u64, Waker>,
-    destroyed: HashSet<(MapName, u32)>,
+    /// Who told of changes and was not destroyed since.
+    alive: HashSet<Source>,
+    /// Who was destroyed, where the number of sources was said: at most that many.
+    destroyed: HashSet<Source>,
 }
 
+/// A record store: a partition of a map.
+type Source = (MapName, u32);
+
 impl Shared {
-    pub(super) fn new(ring: Ring, sources: usize, max_subscriptions: usize) -> Self {
+    pub(super) fn new(ring: Ring, sources: Option<usize>, max_subscriptions: usize) -> Self {
         Self {
             state: Mutex::new(State {
                 ring,
@@ -36,6 +43,7 @@ impl Shared {
                 subscriptions: 0,
                 next_id: 0,
                 waiting: HashMap::new(),
+                alive: HashSet::new(),
                 destroyed: HashSet::new(),
             }),
             sources,
@@ -50,17 +58,25 @@ impl Shared {
     /// Appends a change and wakes those who wait for it.
     pub(super) fn append(&self, mutation: OwnedMutation) -> Result<(), FeedClosed> {
         let cost = mutation.cost();
-        let destroyed = matches!(mutation.event, OwnedEvent::Destroy { .. })
-            .then(|| (mutation.map.clone(), mutation.partition));
+        let source = (mutation.map.clone(), mutation.partition);
+        let is_destroy = matches!(mutation.event, OwnedEvent::Destroy { .. });
         let mutation = Arc::new(mutation);
         let mut state = self.lock();
         if state.closed {
             return Err(FeedClosed);
         }
         let left = state.ring.push(mutation, cost);
-        if let Some(source) = destroyed {
-            state.destroyed.insert(source);
-            state.closed = state.destroyed.len() >= self.sources;
+        if is_destroy {
+            state.alive.remove(&source);
+            state.closed = match self.sources {
+                Some(sources) => {
+                    state.destroyed.insert(source);
+                    state.destroyed.len() >= sources
+                }
+                None => state.alive.is_empty(),
+            };
+        } else {
+            state.alive.insert(source);
         }
         let waiting = state.take_waiting();
         drop(state);

@@ -9,7 +9,7 @@ use layerstore_observer::{
     ChangeFeed, FeedClosed, FeedFilter, FeedItem, FeedStart, InvalidChangeFeed, Mutation, MutationEvent,
     MutationObserver, SubscribeError, Subscription,
 };
-use layerstore_record::{Cost, Provenance};
+use layerstore_record::{Cost, MapName, Provenance};
 
 use super::{map, read_all, tell, update};
 
@@ -87,6 +87,28 @@ fn a_feed_of_several_sources_closes_when_the_last_of_them_is_destroyed() {
         .subscribe(FeedStart::Oldest, FeedFilter::everything())
         .unwrap();
     assert_eq!(read_all(&mut all), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn a_feed_that_was_not_told_of_sources_closes_when_all_that_it_heard_of_are_destroyed() {
+    let feed = feed();
+    let (one, two) = (map(), MapName::new("sessions").unwrap());
+    let tell = |map, partition, event| {
+        let mutation = Mutation::new(map, Provenance::Client, event).in_partition(partition);
+        feed.on_mutation(&mutation).unwrap();
+    };
+    let clear = MutationEvent::Clear { resident: 0 };
+    for (map, partition) in [(&one, 0), (&one, 1), (&two, 0)] {
+        tell(map, partition, clear);
+    }
+    tell(&one, 0, DESTROY);
+    tell(&two, 0, DESTROY);
+    assert!(!feed.is_closed());
+    tell(&one, 0, clear);
+    tell(&one, 1, DESTROY);
+    assert!(!feed.is_closed(), "the first one was made anew");
+    tell(&one, 0, DESTROY);
+    assert!(feed.is_closed());
 }
 
 #[test]
