@@ -23,8 +23,8 @@ use crate::write::{Write, WriteResult};
 /// in the final store; otherwise the error lists what is not.
 /// **D4**: keys and map names of any content are stored without collision or escape; what the store cannot hold is
 /// refused by [`limits`](Self::limits) and, if tried all the same, as [`TooLarge`](crate::ErrorKind::TooLarge).
-/// **D5**: expired records are not returned; the absolute expiry, the times and the version come back with the record;
-/// tombstones come back as such.
+/// **D5**: expired records are not returned (as [`Expiry::persisted_end`](layerstore_record::Expiry::persisted_end) has
+/// it); the absolute expiry, the times and the version come back with the record; tombstones come back as such.
 /// **D6**: errors say whether to retry, and whether the outcome is known; one record's failure is that record's alone.
 /// **D7**: a scan sees every record that is present throughout, once, in key byte order; a read error ends it with an
 /// error, never early and quietly.

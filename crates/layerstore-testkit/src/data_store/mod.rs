@@ -25,7 +25,8 @@
 //! [`AlreadyOpen`](layerstore_data_store::ErrorKind::AlreadyOpen).
 //! Expiry is judged by the clock that the fixture shows, which stands still until a test moves it.
 //!
-//! A complete store outside this repository is in `tests/outside_backend.rs` of this crate.
+//! A complete store as someone outside this repository would write it is in `examples/own_data_store` of
+//! `layerstore-data-store`; how it joins, with a folder for each test, is in that crate's `tests/own_data_store.rs`.
 //!
 //! # What runs
 //! A test for every clause, D1 to D9, named after it, and the model test R14, whose counts
