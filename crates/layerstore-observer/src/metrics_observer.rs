@@ -16,6 +16,7 @@ pub const RESIDENT_RECORDS: &str = "layerstore_resident_records";
 
 const EVENTS: usize = 9;
 const PROVENANCES: usize = 5;
+const OWNERSHIPS: usize = 2;
 
 /// Counts mutations and records in memory through the `metrics` facade.
 ///
@@ -24,7 +25,7 @@ const PROVENANCES: usize = 5;
 ///
 /// The gauge follows the events that it is told, so the observer should be there from the start of a map; what left memory
 /// untold (after a write of unknown outcome) is counted until its key is heard of again. It remembers the
-/// hash of each key in memory, some 20 bytes a record; [`MetricsObserver::without_gauge`] does not.
+/// hash of each key in memory, 20 to 40 bytes a record; [`MetricsObserver::without_gauge`] does not.
 ///
 /// ```
 /// use layerstore_observer::{MetricsObserver, Mutation, MutationEvent, MutationObserver};
@@ -46,20 +47,19 @@ pub struct MetricsObserver {
 struct Source {
     map: MapName,
     partition: u32,
-    ownership: Ownership,
 }
 
 /// The handles of one source. Partitions of a map share its series; each knows its own part of the gauge.
 struct SourceMetrics {
     map: MapName,
-    ownership: Ownership,
-    mutations: [[OnceLock<Counter>; PROVENANCES]; EVENTS],
+    mutations: [[[OnceLock<Counter>; OWNERSHIPS]; PROVENANCES]; EVENTS],
     resident: Option<Resident>,
 }
 
-/// The gauge, and which records this source has added to it.
+/// The gauges, and which records this source has added to them.
 struct Resident {
-    gauge: Gauge,
+    map: MapName,
+    gauges: [OnceLock<Gauge>; OWNERSHIPS],
     keys: ResidentKeys,
 }
 
@@ -123,7 +123,7 @@ impl MutationObserver for MetricsObserver {
         let source = self.source(mutation);
         source.counter(mutation).increment(1);
         if let Some(resident) = &source.resident {
-            resident.follow(&mutation.event);
+            resident.follow(&mutation.event, mutation.ownership);
         }
         if let MutationEvent::Destroy { .. } = mutation.event {
             self.forget(mutation);
@@ -137,35 +137,34 @@ impl Source {
         Self {
             map: mutation.map.clone(),
             partition: mutation.partition,
-            ownership: mutation.ownership,
         }
     }
 }
 
 impl SourceMetrics {
     fn new(mutation: &Mutation<'_>, has_gauge: bool) -> Self {
-        let (map, ownership) = (mutation.map.clone(), mutation.ownership);
         let resident = has_gauge.then(|| Resident {
-            gauge: gauge!(RESIDENT_RECORDS, "map" => map.to_string(), "ownership" => ownership.name()),
+            map: mutation.map.clone(),
+            gauges: Default::default(),
             keys: ResidentKeys::default(),
         });
         Self {
-            map,
-            ownership,
+            map: mutation.map.clone(),
             mutations: Default::default(),
             resident,
         }
     }
 
     fn counter(&self, mutation: &Mutation<'_>) -> &Counter {
-        let (event, provenance) = (mutation.event.name(), mutation.provenance);
-        self.mutations[event_index(&mutation.event)][provenance_index(provenance)].get_or_init(|| {
+        let (event, provenance, ownership) = (&mutation.event, mutation.provenance, mutation.ownership);
+        let counters = &self.mutations[event_index(event)][provenance_index(provenance)];
+        counters[ownership_index(ownership)].get_or_init(|| {
             counter!(
                 MUTATIONS_TOTAL,
-                "event" => event,
+                "event" => event.name(),
                 "map" => self.map.to_string(),
                 "provenance" => provenance.name(),
-                "ownership" => self.ownership.name(),
+                "ownership" => ownership.name(),
             )
         })
     }
@@ -174,7 +173,7 @@ impl SourceMetrics {
 impl Resident {
     /// Adds what came into memory and takes away what left it. Asks which key it was rather than trusting the event's
     /// word on the previous value, which may have been read from the data store.
-    fn follow(&self, event: &MutationEvent<'_>) {
+    fn follow(&self, event: &MutationEvent<'_>, ownership: Ownership) {
         match event {
             MutationEvent::Put { key, record }
             | MutationEvent::Load { key, record }
@@ -182,18 +181,26 @@ impl Resident {
             | MutationEvent::ReplicationPut { key, record, .. }
                 if !record.is_tombstone() =>
             {
-                if self.keys.insert(key) {
-                    self.gauge.increment(1.0);
+                // A backup that is promoted changes hands: it is one record, before and after.
+                let before = self.keys.insert(key, ownership);
+                if before != Some(ownership) {
+                    self.gauge(ownership).increment(1.0);
+                    self.take(before);
                 }
             }
-            MutationEvent::Clear { .. } | MutationEvent::Reset { .. } | MutationEvent::Destroy { .. } => {
-                self.empty();
+            // A clear leaves what is kept for others; the other two leave nothing.
+            MutationEvent::Clear { .. } => self.empty(ownership),
+            MutationEvent::Reset { .. } | MutationEvent::Destroy { .. } => {
+                self.empty(Ownership::Owner);
+                self.empty(Ownership::Backup);
             }
-            _ => {
-                if event.key().is_some_and(|key| self.keys.remove(key)) {
-                    self.gauge.decrement(1.0);
-                }
-            }
+            _ => self.take(event.key().and_then(|key| self.keys.remove(key))),
+        }
+    }
+
+    fn take(&self, from: Option<Ownership>) {
+        if let Some(ownership) = from {
+            self.gauge(ownership).decrement(1.0);
         }
     }
 
@@ -201,8 +208,17 @@ impl Resident {
         clippy::cast_precision_loss,
         reason = "gauges are floats: exact up to 2^53 records"
     )]
-    fn empty(&self) {
-        self.gauge.decrement(self.keys.clear() as f64);
+    fn empty(&self, ownership: Ownership) {
+        let left = self.keys.clear(ownership);
+        if left > 0 {
+            self.gauge(ownership).decrement(left as f64);
+        }
+    }
+
+    fn gauge(&self, ownership: Ownership) -> &Gauge {
+        self.gauges[ownership_index(ownership)].get_or_init(
+            || gauge!(RESIDENT_RECORDS, "map" => self.map.to_string(), "ownership" => ownership.name()),
+        )
     }
 }
 
@@ -233,5 +249,12 @@ fn provenance_index(provenance: Provenance) -> usize {
         Provenance::Replication => 2,
         Provenance::Backup => 3,
         Provenance::Load => 4,
+    }
+}
+
+fn ownership_index(ownership: Ownership) -> usize {
+    match ownership {
+        Ownership::Owner => 0,
+        Ownership::Backup => 1,
     }
 }

@@ -1,45 +1,54 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use layerstore_record::Key;
 
+use crate::mutation::Ownership;
+
 /// How many locks share the keys: more than writers usually run at once.
 const SHARDS: usize = 16;
 
-/// A set of keys, kept as 64-bit hashes: two keys are taken for one once in some billions of records.
+/// Which keys are in memory, and whose; kept as 64-bit hashes: two keys are taken for one once in some billions of records.
 #[derive(Debug, Default)]
 pub(crate) struct ResidentKeys {
     hasher: RandomState,
     /// Each guards the hashes that fall into it, for the time of one look-up.
-    shards: [Mutex<HashSet<u64, BuildHasherDefault<Hashed>>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
 }
+
+type Shard = HashMap<u64, Ownership, BuildHasherDefault<Hashed>>;
 
 /// Takes a number that is a hash already as it is.
 #[derive(Debug, Default)]
 struct Hashed(u64);
 
 impl ResidentKeys {
-    /// Adds a key; tells whether it was not there.
-    pub(crate) fn insert(&self, key: &Key) -> bool {
+    /// Adds a key; returns whose it was, if it was there.
+    pub(crate) fn insert(&self, key: &Key, ownership: Ownership) -> Option<Ownership> {
         let hash = self.hasher.hash_one(key);
-        self.shard(hash).insert(hash)
+        self.shard(hash).insert(hash, ownership)
     }
 
-    /// Removes a key; tells whether it was there.
-    pub(crate) fn remove(&self, key: &Key) -> bool {
+    /// Removes a key; returns whose it was, if it was there.
+    pub(crate) fn remove(&self, key: &Key) -> Option<Ownership> {
         let hash = self.hasher.hash_one(key);
         self.shard(hash).remove(&hash)
     }
 
-    /// Removes every key; returns how many there were.
-    pub(crate) fn clear(&self) -> usize {
-        let empty = |shard: &Mutex<HashSet<_, _>>| std::mem::take(&mut *locked(shard)).len();
-        self.shards.iter().map(empty).sum()
+    /// Removes every key of that ownership; returns how many there were.
+    pub(crate) fn clear(&self, ownership: Ownership) -> usize {
+        let clear = |shard: &Mutex<Shard>| {
+            let mut shard = locked(shard);
+            let before = shard.len();
+            shard.retain(|_, of| *of != ownership);
+            before - shard.len()
+        };
+        self.shards.iter().map(clear).sum()
     }
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, HashSet<u64, BuildHasherDefault<Hashed>>> {
-        // Bits in the middle: the set itself places by the lowest and tells apart by the highest.
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        // Bits in the middle: the map itself places by the lowest and tells apart by the highest.
         let [_, _, _, middle, ..] = hash.to_be_bytes();
         locked(&self.shards[usize::from(middle >> 4)])
     }

@@ -211,7 +211,7 @@ fn the_gauge_is_exact_for_many_keys_and_absent_where_it_is_not_wanted() {
 
 #[test]
 fn partitions_share_a_gauge_and_a_destroyed_one_takes_its_own_part_away() {
-    let (map, keys, record) = (&users(), [key(1), key(2)], &record(1));
+    let (map, keys, record) = (&users(), [key(1), key(2), key(3)], &record(1));
     let memory = Memory::default();
     with_local_recorder(&memory, || {
         let observer = MetricsObserver::new();
@@ -225,10 +225,23 @@ fn partitions_share_a_gauge_and_a_destroyed_one_takes_its_own_part_away() {
         for (key, partition) in [(&keys[0], 0), (&keys[1], 0), (&keys[0], 1)] {
             tell(put(key), partition, Ownership::Owner);
         }
-        tell(put(&keys[0]), 0, Ownership::Backup);
+        tell(put(&keys[2]), 0, Ownership::Backup);
         assert_eq!((memory.gauge(OWNED), memory.gauge(COPIED)), (3.0, 1.0));
+        tell(MutationEvent::Clear { resident: 2 }, 0, Ownership::Owner);
+        assert_eq!(
+            (memory.gauge(OWNED), memory.gauge(COPIED)),
+            (1.0, 1.0),
+            "a clear leaves backups"
+        );
+        tell(put(&keys[2]), 0, Ownership::Owner);
+        assert_eq!(
+            (memory.gauge(OWNED), memory.gauge(COPIED)),
+            (2.0, 0.0),
+            "a promoted backup changes hands"
+        );
+        tell(put(&keys[1]), 0, Ownership::Backup);
         tell(MutationEvent::Destroy { shutdown: false }, 0, Ownership::Owner);
-        assert_eq!((memory.gauge(OWNED), memory.gauge(COPIED)), (1.0, 1.0));
+        assert_eq!((memory.gauge(OWNED), memory.gauge(COPIED)), (1.0, 0.0));
     });
 }
 
