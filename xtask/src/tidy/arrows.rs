@@ -3,7 +3,7 @@
 use crate::workspace::{Dependency, Package, Workspace};
 
 /// Each crate of ours and what it may import of ours, without the `layerstore-` that all of them carry.
-const ARROWS: [(&str, &[&str]); 18] = [
+pub(super) const ARROWS: [(&str, &[&str]); 18] = [
     ("record", &[]),
     ("engine", &["record"]),
     ("observer", &["record"]),
@@ -26,7 +26,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
 ];
 
 /// What the facade may import: everything but the testkit. The testkit may import the same.
-const ALL: [&str; 13] = [
+pub(super) const ALL: [&str; 13] = [
     "record",
     "engine",
     "observer",

@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the rules of this repository that no compiler knows.
 
+mod architecture;
 mod arrows;
 mod clauses;
 mod dependencies;
@@ -21,6 +22,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome<()> {
     let tree = Tree::read(&workspace.root)?;
     let defects = Defect::all(&workspace.root)?;
     let found = [
+        architecture::check(&tree),
         arrows::check(workspace),
         manifests::check(workspace),
         manifests::check_lints(workspace, &tree),
