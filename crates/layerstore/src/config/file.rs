@@ -1,0 +1,261 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use layerstore_record::{Cost, NodeId};
+use layerstore_record_store::Period;
+use toml::Spanned;
+
+use super::document::{Document, MapSection, MemorySection};
+use super::error::{ConfigError, Place};
+use super::setting::{OrNone, Setting, Span};
+use crate::data_store_kind::{DataStoreKind, coming};
+use crate::settings::{MapSettings, MemoryLimit};
+
+/// The version of the file's format.
+const FORMAT: u64 = 1;
+
+/// The table whose settings hold for every map.
+const DEFAULT_MAP: &str = "default";
+
+/// What a configuration file says.
+#[derive(Debug)]
+pub(crate) struct ConfigFile {
+    pub(crate) node: Option<NodeId>,
+    pub(crate) kind: DataStoreKind,
+    pub(crate) directory: Option<PathBuf>,
+    pub(crate) shared: MemoryLimit,
+    pub(crate) sweep_interval: Option<Duration>,
+    pub(crate) purge_interval: Option<Duration>,
+    pub(crate) tombstone_horizon: Option<Duration>,
+    pub(crate) defaults: MapSettings,
+    pub(crate) maps: BTreeMap<String, MapSettings>,
+    /// Where each setting stands, for errors that are found later.
+    pub(crate) origin: Origin,
+}
+
+/// Where settings come from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin {
+    file: PathBuf,
+    places: BTreeMap<String, Place>,
+}
+
+impl Origin {
+    /// Returns a path beside the file.
+    pub(crate) fn beside(&self, path: &str) -> PathBuf {
+        self.file.parent().unwrap_or(Path::new("")).join(path)
+    }
+
+    /// Adds file and place to an error; one of a map whose own table says nothing is placed at the default's.
+    pub(crate) fn locate(&self, error: ConfigError) -> ConfigError {
+        let default = || {
+            let (_, setting) = error.key().strip_prefix("map.")?.rsplit_once('.')?;
+            self.places.get(&format!("map.{DEFAULT_MAP}.{setting}"))
+        };
+        let place = self.places.get(error.key()).or_else(default).copied();
+        error.at(place).in_file(&self.file)
+    }
+}
+
+/// Reads a configuration; `file` is for errors, and relative paths start beside it.
+///
+/// # Errors
+/// [`ConfigError`] with key, file, line and column.
+pub(crate) fn read(file: &Path, text: &str) -> Result<ConfigFile, ConfigError> {
+    let document = parse(text).map_err(|error| error.in_file(file))?;
+    let mut origin = Origin {
+        file: file.to_owned(),
+        places: BTreeMap::new(),
+    };
+    note_places(&document, text, &mut origin.places);
+    interpret(document, &origin)
+        .map_err(|error| origin.locate(error))
+        .map(|config| ConfigFile { origin, ..config })
+}
+
+fn parse(text: &str) -> Result<Document, ConfigError> {
+    let wrong = |key: String, error: &toml::de::Error| {
+        let what = error.message().lines().collect::<Vec<_>>().join(", ");
+        ConfigError::new(key, what).at(error.span().map(|span| place(text, &span)))
+    };
+    let parsed = toml::Deserializer::parse(text).map_err(|error| wrong(String::new(), &error))?;
+    serde_path_to_error::deserialize(parsed).map_err(|error| {
+        // The place of a value is read through a field of its own, which is no setting.
+        let path = error.path().to_string();
+        let key = path
+            .split(".$__serde")
+            .next()
+            .filter(|key| *key != ".")
+            .unwrap_or_default();
+        wrong(key.to_owned(), error.inner())
+    })
+}
+
+fn interpret(document: Document, origin: &Origin) -> Result<ConfigFile, ConfigError> {
+    match value(&document.format) {
+        Some(FORMAT) => {}
+        Some(other) => return Err(ConfigError::new("format", unknown_format(other))),
+        None => {
+            return Err(ConfigError::new(
+                "format",
+                "it is missing: begin the file with `format = 1`",
+            ));
+        }
+    }
+    if document.write_behind.is_some() {
+        return Err(ConfigError::new(
+            "write_behind",
+            coming("write_behind", "write-behind"),
+        ));
+    }
+    let kind = value(&document.data_store.kind).unwrap_or_default();
+    let directory = directory(kind, &document.data_store.path, origin)?;
+    let mut maps = BTreeMap::new();
+    for (name, section) in document.map {
+        let settings = map(&name, &section)?;
+        maps.insert(name, settings);
+    }
+    Ok(ConfigFile {
+        node: document.node_id.as_ref().map(node).transpose()?,
+        kind,
+        directory,
+        shared: shared(&document.memory)?,
+        sweep_interval: span(&document.maintenance.sweep_interval),
+        purge_interval: span(&document.maintenance.purge_interval),
+        tombstone_horizon: span(&document.maintenance.tombstone_horizon),
+        defaults: maps.remove(DEFAULT_MAP).unwrap_or_default(),
+        maps,
+        origin: origin.clone(),
+    })
+}
+
+fn unknown_format(found: u64) -> String {
+    format!(
+        "format {found} is not known to this version, which reads format {FORMAT}: update layerstore, or write the file anew"
+    )
+}
+
+fn node(text: &Spanned<String>) -> Result<NodeId, ConfigError> {
+    let text = text.get_ref();
+    let digits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match u64::from_str_radix(text, 16) {
+        Ok(id) if digits => Ok(NodeId(id)),
+        _ => Err(ConfigError::new("node_id", "write 1 to 16 hexadecimal digits")),
+    }
+}
+
+fn directory(
+    kind: DataStoreKind,
+    path: &Setting<String>,
+    origin: &Origin,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let Some(path) = path else { return Ok(None) };
+    if kind != DataStoreKind::Embedded {
+        let what = format!(
+            "it goes with kind = \"embedded\", and kind is {:?}: take one of the two out",
+            kind.name()
+        );
+        return Err(ConfigError::new("data_store.path", what));
+    }
+    if path.get_ref().is_empty() {
+        return Err(ConfigError::new(
+            "data_store.path",
+            "it is empty: name a directory",
+        ));
+    }
+    Ok(Some(origin.beside(path.get_ref())))
+}
+
+fn shared(memory: &MemorySection) -> Result<MemoryLimit, ConfigError> {
+    match (value(&memory.max_count), value(&memory.max_cost)) {
+        (Some(_), Some(_)) => Err(both("memory")),
+        (Some(count), None) => Ok(MemoryLimit::Count(count)),
+        (None, Some(cost)) => Ok(MemoryLimit::Cost(Cost(cost.0))),
+        (None, None) => Ok(MemoryLimit::Shared),
+    }
+}
+
+fn map(name: &str, section: &MapSection) -> Result<MapSettings, ConfigError> {
+    layerstore_record::MapName::new(name)
+        .map_err(|error| ConfigError::new(format!("map.{name}"), error.to_string()))?;
+    let memory = match (value(&section.max_count), value(&section.max_cost)) {
+        (Some(OrNone::Some(_)), Some(OrNone::Some(_))) => return Err(both(&format!("map.{name}"))),
+        (Some(OrNone::Some(count)), _) => MemoryLimit::Count(count),
+        (_, Some(OrNone::Some(cost))) => MemoryLimit::Cost(Cost(cost.0)),
+        (None, None) => MemoryLimit::Default,
+        _ => MemoryLimit::Shared,
+    };
+    let none = Duration::ZERO;
+    Ok(MapSettings {
+        ttl: period(&section.ttl),
+        max_idle: period(&section.max_idle),
+        memory,
+        eviction: section
+            .eviction
+            .as_ref()
+            .map(|eviction| eviction.get_ref().clone()),
+        expiry: value(&section.expiry),
+        partitions: value(&section.partitions),
+        put_deadline: span(&section.put_deadline),
+        store_deadline: span(&section.store_deadline),
+        load_deadline: span(&section.load_deadline),
+        absent_ttl: value(&section.absent_ttl).map(|ttl| ttl.get().map_or(none, |span| span.0)),
+    })
+}
+
+fn both(table: &str) -> ConfigError {
+    ConfigError::new(
+        format!("{table}.max_cost"),
+        "max_count and max_cost contradict each other: set one of the two",
+    )
+}
+
+fn period(setting: &Setting<OrNone<Span>>) -> Period {
+    match value(setting) {
+        None => Period::Default,
+        Some(OrNone::None) => Period::Unlimited,
+        Some(OrNone::Some(span)) => Period::Of(span.0),
+    }
+}
+
+fn span(setting: &Setting<Span>) -> Option<Duration> {
+    value(setting).map(|span| span.0)
+}
+
+fn value<T: Copy>(setting: &Setting<T>) -> Option<T> {
+    setting.as_ref().map(|setting| *setting.get_ref())
+}
+
+/// Notes where the settings stand, for what is found wrong after the file was read.
+fn note_places(document: &Document, text: &str, places: &mut BTreeMap<String, Place>) {
+    let mut note = |table: &str, spans: Vec<(&str, Option<Range<usize>>)>| {
+        for (setting, span) in spans {
+            if let Some(span) = span {
+                places.insert(format!("{table}{setting}"), place(text, &span));
+            }
+        }
+    };
+    note("", document.spans());
+    note(
+        "",
+        vec![("write_behind", document.write_behind.as_ref().map(Spanned::span))],
+    );
+    note("data_store.", document.data_store.spans());
+    note("memory.", document.memory.spans());
+    note("maintenance.", document.maintenance.spans());
+    for (name, section) in &document.map {
+        note(&format!("map.{name}."), section.spans());
+    }
+}
+
+/// Turns a range of bytes into line and column.
+fn place(text: &str, span: &Range<usize>) -> Place {
+    let before = text.get(..span.start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Place {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+    }
+}

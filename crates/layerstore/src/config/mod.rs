@@ -1,0 +1,25 @@
+//! What a configuration says, where it says it, and the page that documents it.
+
+#[cfg(feature = "toml")]
+mod document;
+mod error;
+#[cfg(feature = "toml")]
+mod file;
+#[cfg(feature = "toml")]
+mod page;
+#[cfg(feature = "toml")]
+mod section;
+#[cfg(feature = "toml")]
+mod setting;
+mod size;
+
+pub use error::{ConfigError, Place};
+#[cfg(feature = "toml")]
+pub(crate) use file::{ConfigFile, Origin, read};
+#[cfg(feature = "toml")]
+pub use page::config_page;
+pub use size::{InvalidSize, Size};
+
+#[cfg(feature = "toml")]
+#[cfg(test)]
+mod tests;

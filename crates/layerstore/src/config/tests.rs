@@ -1,0 +1,212 @@
+use std::path::Path;
+use std::time::Duration;
+
+use layerstore_record::{Cost, NodeId};
+use layerstore_record_store::Period;
+
+use super::*;
+use crate::data_store_kind::DataStoreKind;
+use crate::settings::{Eviction, MemoryLimit, OnExpiry};
+
+fn config(text: &str) -> ConfigFile {
+    read(Path::new("etc/layerstore.toml"), text).unwrap()
+}
+
+fn refused(text: &str) -> String {
+    read(Path::new("layerstore.toml"), text).unwrap_err().to_string()
+}
+
+#[test]
+fn everything_that_is_set_is_read() {
+    let config = config(
+        r#"
+        format = 1
+        node_id = "00ff"
+        [data_store]
+        kind = "embedded"
+        path = "data"
+        [memory]
+        max_cost = "64KiB"
+        [maintenance]
+        sweep_interval = "2s"
+        purge_interval = "1h"
+        tombstone_horizon = "7days"
+        [map.default]
+        ttl = "1h"
+        max_cost = "1GiB"
+        eviction = "lru"
+        [map.users]
+        ttl = "none"
+        max_idle = "30m"
+        max_count = 7
+        expiry = "memory-only"
+        partitions = 4
+        put_deadline = "1s"
+        store_deadline = "2s"
+        load_deadline = "3s"
+        absent_ttl = "none"
+        "#,
+    );
+    assert_eq!(config.node, Some(NodeId(255)));
+    assert_eq!(config.kind, DataStoreKind::Embedded);
+    assert_eq!(config.directory.as_deref(), Some(Path::new("etc/data")));
+    assert_eq!(config.shared, MemoryLimit::Cost(Cost(65_536)));
+    assert_eq!(config.sweep_interval, Some(Duration::from_secs(2)));
+    assert_eq!(config.purge_interval, Some(Duration::from_secs(3_600)));
+    assert_eq!(config.tombstone_horizon, Some(Duration::from_secs(7 * 86_400)));
+    assert_eq!(config.defaults.ttl, Period::Of(Duration::from_secs(3_600)));
+    assert_eq!(config.defaults.memory, MemoryLimit::Cost(Cost(1 << 30)));
+    assert!(matches!(config.defaults.eviction, Some(Eviction::Lru)));
+    let users = &config.maps["users"];
+    assert_eq!(users.ttl, Period::Unlimited);
+    assert_eq!(users.max_idle, Period::Of(Duration::from_secs(1_800)));
+    assert_eq!(users.memory, MemoryLimit::Count(7));
+    assert_eq!(users.expiry, Some(OnExpiry::MemoryOnly));
+    assert_eq!(users.partitions, Some(4));
+    assert_eq!(users.put_deadline, Some(Duration::from_secs(1)));
+    assert_eq!(users.store_deadline, Some(Duration::from_secs(2)));
+    assert_eq!(users.load_deadline, Some(Duration::from_secs(3)));
+    assert_eq!(users.absent_ttl, Some(Duration::ZERO));
+}
+
+#[test]
+fn an_error_names_file_line_column_and_key() {
+    let cases = [
+        (
+            "format = 1\n[map.users]\nttl = \"soon\"\n",
+            "layerstore.toml:3:7: map.users.ttl: not a duration",
+        ),
+        (
+            "format = 1\n[map.users]\nttl = \"0s\"\n",
+            "layerstore.toml:3:7: map.users.ttl: a duration is at least 1 ms",
+        ),
+        (
+            "format = 1\n[map.users]\ntll = \"1h\"\n",
+            "layerstore.toml:3:1: map.users.tll: unknown field `tll`, expected one of",
+        ),
+        (
+            "format = 1\n[memory]\nmax_cost = 5\n",
+            "layerstore.toml:3:12: memory.max_cost: write a size in quotes",
+        ),
+        (
+            "format = 1\n[maps.users]\n",
+            "layerstore.toml:2:2: maps: unknown field `maps`",
+        ),
+        (
+            "format = 1\n[map.default]\neviction = \"best\"\n",
+            "layerstore.toml:3:12: map.default.eviction: write one of",
+        ),
+        (
+            "format = 1\n[map.a]\npartitions = -1\n",
+            "layerstore.toml:3:14: map.a.partitions: ",
+        ),
+        (
+            "format = 1\n[map.a]\nmax_count = true\n",
+            "layerstore.toml:3:13: map.a.max_count: write a whole number",
+        ),
+        (
+            "format = 2\n",
+            "layerstore.toml:1:10: format: format 2 is not known to this version, which reads format 1",
+        ),
+        (
+            "[memory]\n",
+            "layerstore.toml: format: it is missing: begin the file with `format = 1`",
+        ),
+        (
+            "format = 1\nnode_id = \"xyz\"\n",
+            "layerstore.toml:2:11: node_id: write 1 to 16 hexadecimal digits",
+        ),
+        (
+            "format = 1\n[map.\"\"]\nttl = \"1h\"\n",
+            "layerstore.toml: map.: a map name has 1 to 128 bytes",
+        ),
+        ("format = \n", "layerstore.toml:1:10: "),
+    ];
+    for (text, begins) in cases {
+        let error = refused(text);
+        assert!(error.starts_with(begins), "{text:?} gave {error:?}");
+        assert!(!error.contains('\n'), "{error:?}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    let cases = [
+        (
+            "format = 1\n[map.a]\nmax_count = 1\nmax_cost = \"1GiB\"\n",
+            "layerstore.toml:4:12: map.a.max_cost: max_count and max_cost contradict",
+        ),
+        (
+            "format = 1\n[memory]\nmax_cost = \"1GiB\"\nmax_count = 1\n",
+            "layerstore.toml:3:12: memory.max_cost: max_count and max_cost contradict",
+        ),
+        (
+            "format = 1\n[data_store]\nkind = \"null\"\npath = \"x\"\n",
+            "layerstore.toml:4:8: data_store.path: it goes with kind = \"embedded\"",
+        ),
+        (
+            "format = 1\n[data_store]\npath = \"\"\n",
+            "layerstore.toml:3:8: data_store.path: it is empty",
+        ),
+    ];
+    for (text, begins) in cases {
+        let error = refused(text);
+        assert!(error.starts_with(begins), "{text:?} gave {error:?}");
+    }
+}
+
+#[test]
+fn a_backend_that_is_not_here_is_refused_by_the_name_of_its_feature() {
+    for (kind, feature) in [
+        ("postgres", "`postgres`"),
+        ("object", "`s3`"),
+        ("tiered", "`tiered`"),
+    ] {
+        let parsed = config(&format!("format = 1\n[data_store]\nkind = \"{kind}\"\n"));
+        let error = parsed
+            .origin
+            .locate(parsed.kind.check_available().unwrap_err())
+            .to_string();
+        assert!(
+            error.starts_with("etc/layerstore.toml:3:8: data_store.kind: "),
+            "{error}"
+        );
+        assert!(error.contains(feature), "{error}");
+    }
+    let error = refused("format = 1\n[write_behind]\ndelay = \"1s\"\n");
+    assert!(
+        error.starts_with("layerstore.toml:2:1: write_behind: ") && error.contains("`write-behind`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_wrong_value_is_not_shown() {
+    let error = refused("format = 1\n[map.a]\nttl = \"hunter2\"\n");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn config_page_is_what_the_types_say() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/config.md");
+    let page = config_page();
+    if std::env::var_os("LAYERSTORE_BLESS").is_some() {
+        std::fs::write(&file, &page).unwrap();
+    }
+    let kept = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        kept == page,
+        "docs/config.md is old: LAYERSTORE_BLESS=1 cargo test -p layerstore config_page"
+    );
+}
+
+#[test]
+fn the_pages_example_is_a_configuration() {
+    let page = config_page();
+    let example = page
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .unwrap();
+    assert_eq!(config(example).maps.len(), 1);
+}

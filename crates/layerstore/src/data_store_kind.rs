@@ -1,0 +1,68 @@
+use crate::config::ConfigError;
+
+/// A kind of data store, as a configuration names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "toml", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum DataStoreKind {
+    /// In a directory of this machine.
+    #[default]
+    Embedded,
+    /// In this process's memory, beside the records' own: for tests.
+    Memory,
+    /// Nowhere: records live as long as the process.
+    Null,
+    /// In a PostgreSQL database.
+    Postgres,
+    /// In an object store.
+    Object,
+    /// In a hot and a cold store.
+    Tiered,
+}
+
+impl DataStoreKind {
+    /// Returns the name used in configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Memory => "memory",
+            Self::Null => "null",
+            Self::Postgres => "postgres",
+            Self::Object => "object",
+            Self::Tiered => "tiered",
+        }
+    }
+
+    /// Refuses a kind that this build has not.
+    pub(crate) fn check_available(self) -> Result<(), ConfigError> {
+        match self {
+            Self::Memory | Self::Null => Ok(()),
+            Self::Embedded if cfg!(feature = "embedded") => Ok(()),
+            _ => Err(self.not_here()),
+        }
+    }
+
+    /// Says which feature brings this kind.
+    pub(crate) fn not_here(self) -> ConfigError {
+        let what = match self {
+            Self::Postgres => coming(self.name(), "postgres"),
+            Self::Object => coming(self.name(), "s3"),
+            Self::Tiered => coming(self.name(), "tiered"),
+            here => format!(
+                "{0:?} needs the cargo feature `{0}` of the crate layerstore: enable it",
+                here.name()
+            ),
+        };
+        ConfigError::new("data_store.kind", what)
+    }
+}
+
+/// Says that a later version brings it.
+pub(crate) fn coming(kind: &str, feature: &str) -> String {
+    format!(
+        "{kind:?} comes with the cargo feature `{feature}`, which version {version} of layerstore does not have yet: \
+         use \"embedded\", \"memory\" or \"null\"",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}

@@ -1,0 +1,238 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use layerstore_data_store::MapDataStore;
+use layerstore_observer::MutationObserver;
+use layerstore_record::{Clock, Hlc, MapName};
+use layerstore_record_store::{Budget, BuildError, RecordStoreFactory};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::builder::Builder;
+use crate::config::ConfigError;
+use crate::error::Error;
+use crate::maintenance::Maintenance;
+use crate::map::Map;
+use crate::partitions::Partitions;
+use crate::records::Records;
+use crate::report::{CloseReport, MapCloseReport};
+use crate::settings::MapSettings;
+
+/// A store of records in maps: memory in front, a data store below. Cheap to clone; all clones are the same store.
+///
+/// Needs a Tokio runtime with its time driver, of either flavour. [`close`](Self::close) it at the end: a store that is
+/// dropped ends its background work all the same, but cannot wait, and says in the log what it left.
+#[derive(Clone)]
+pub struct Layerstore {
+    inner: Arc<Inner>,
+}
+
+/// What a store's handles and maps share.
+pub(crate) struct Inner {
+    pub(crate) factory: RecordStoreFactory,
+    pub(crate) observer: Option<Arc<dyn MutationObserver>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) defaults: MapSettings,
+    pub(crate) settings: BTreeMap<MapName, MapSettings>,
+    /// The memory of every map without a limit of its own.
+    pub(crate) shared: Arc<Budget>,
+    pub(crate) tombstone_horizon: Duration,
+    pub(crate) sweep_interval: Duration,
+    pub(crate) runtime: Handle,
+    #[cfg(feature = "embedded")]
+    pub(crate) embedded: Option<Arc<layerstore_embedded::KvDataStore>>,
+    /// The maps that are open. Held only to look one up or make it.
+    pub(crate) maps: Mutex<BTreeMap<MapName, Arc<Partitions>>>,
+    /// The task in the background, until it is closed. Held only to put it there or take it.
+    pub(crate) maintenance: Mutex<Option<Maintenance>>,
+    pub(crate) closed: AtomicBool,
+}
+
+impl Layerstore {
+    /// Opens a store as a configuration file says (`docs/config.md`).
+    ///
+    /// # Errors
+    /// [`Error::Config`] with file, line and key; [`Error::Store`] when the data store does not open.
+    #[cfg(feature = "toml")]
+    pub async fn open(config: impl AsRef<std::path::Path>) -> Result<Self, Error> {
+        Builder::from_file(config).await?.build().await
+    }
+
+    /// Starts to configure a store.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) fn of_inner(inner: Arc<Inner>) -> Self {
+        Self { inner }
+    }
+
+    /// Returns the map of this name, whose values are read and written as `T`. The map needs no other making.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMapName`] for a name that cannot be, [`Error::Config`] for settings that cannot work,
+    /// [`Error::Closed`].
+    pub fn map<T: Serialize + DeserializeOwned>(&self, name: &str) -> Result<Map<T>, Error> {
+        Ok(Map::new(self.records(name)?))
+    }
+
+    /// Returns the records of the map of this name, as they are.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    pub fn records(&self, name: &str) -> Result<Records, Error> {
+        let name = MapName::new(name)?;
+        let partitions = self.inner.partitions(&name)?;
+        Ok(Records::new(partitions, Arc::clone(&self.inner)))
+    }
+
+    /// Lists the maps that have records in the data store or are open, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when they cannot be read.
+    pub async fn list_maps(&self) -> Result<Vec<MapName>, Error> {
+        let mut maps = self.inner.data_store().list_maps().await?;
+        maps.extend(self.inner.open_maps().iter().map(|open| open.map().clone()));
+        maps.sort_unstable();
+        maps.dedup();
+        Ok(maps)
+    }
+
+    /// Returns the data store.
+    #[must_use]
+    pub fn data_store(&self) -> &Arc<dyn MapDataStore> {
+        self.inner.data_store()
+    }
+
+    /// Reads everything that the embedded store holds, and reports what is there and what cannot be read; `None` when the
+    /// data store is another.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the list of maps cannot be read. What a map does not give is in its report.
+    #[cfg(feature = "embedded")]
+    pub async fn verify(&self) -> Result<Option<layerstore_embedded::VerifyReport>, Error> {
+        match &self.inner.embedded {
+            Some(embedded) => Ok(Some(embedded.verify().await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Drops from the data store what removals and expiry left behind and is older than the horizon, now.
+    /// It happens by itself now and then; only maps that this store has written to are concerned.
+    pub async fn purge(&self) {
+        crate::maintenance::purge(&self.inner, self.inner.tombstone_horizon).await;
+    }
+
+    /// Ends the store within `deadline`: refuses new work, waits for what is under way, flushes and closes the data store.
+    /// The report says what is not in the final store; a second close has nothing to report.
+    pub async fn close(&self, deadline: Duration) -> CloseReport {
+        let end = Instant::now() + deadline;
+        let mut report = CloseReport::default();
+        if self.inner.closed.swap(true, Ordering::AcqRel) {
+            report.data_store = Some(layerstore_data_store::CloseReport::default());
+            return report;
+        }
+        let maintenance = lock(&self.inner.maintenance).take();
+        if let Some(maintenance) = maintenance
+            && !maintenance.stop(end).await
+        {
+            tracing::warn!("the purge of old tombstones was still under way at the deadline");
+        }
+        let left = || end.saturating_duration_since(Instant::now());
+        for partitions in self.inner.open_maps() {
+            for store in partitions.all() {
+                let closed = store.close(left()).await;
+                if !closed.is_complete() {
+                    report.maps.push(MapCloseReport {
+                        map: partitions.map().clone(),
+                        unfinished: closed.unfinished,
+                        error: closed.error,
+                    });
+                }
+            }
+        }
+        report.data_store = timeout_at(end, self.inner.data_store().close(left())).await.ok();
+        report
+    }
+}
+
+impl Inner {
+    pub(crate) fn data_store(&self) -> &Arc<dyn MapDataStore> {
+        self.factory.data_store()
+    }
+
+    pub(crate) fn hlc(&self) -> &Arc<Hlc> {
+        self.factory.hlc()
+    }
+
+    pub(crate) fn open_maps(&self) -> Vec<Arc<Partitions>> {
+        lock(&self.maps).values().cloned().collect()
+    }
+
+    /// Takes the task in the background into its keeping.
+    pub(crate) fn own(&self, maintenance: Maintenance) {
+        *lock(&self.maintenance) = Some(maintenance);
+    }
+
+    fn partitions(&self, name: &MapName) -> Result<Arc<Partitions>, Error> {
+        // Checked under the lock, so that no map opens behind a close's back.
+        let mut maps = lock(&self.maps);
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        if let Some(open) = maps.get(name) {
+            return Ok(Arc::clone(open));
+        }
+        let partitions = Arc::new(self.create(name)?);
+        maps.insert(name.clone(), Arc::clone(&partitions));
+        Ok(partitions)
+    }
+
+    fn create(&self, name: &MapName) -> Result<Partitions, Error> {
+        let own = self.settings.get(name).cloned().unwrap_or_default();
+        let mut settings = own.resolve(name.as_str(), &self.defaults, &self.shared, &*self.clock)?;
+        settings.records.sweep_interval = Some(self.sweep_interval);
+        settings.records.tombstone_horizon = self.tombstone_horizon;
+        // `map` may be called outside of the runtime that the store was built in.
+        let _in_runtime = self.runtime.enter();
+        Partitions::create(name, &settings, &self.factory, self.observer.as_ref()).map_err(|error| {
+            let what = match &error {
+                BuildError::Config { source, .. } => source.to_string(),
+                other => other.to_string(),
+            };
+            Error::Config(ConfigError::new(format!("map.{name}"), what))
+        })
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.closed.load(Ordering::Acquire) {
+            return;
+        }
+        let pending = self.data_store().pending_operation_count();
+        let maps = lock(&self.maps).len();
+        if pending > 0 {
+            tracing::warn!(
+                pending,
+                maps,
+                "a store was dropped without close: acknowledged writes are not in the final store yet"
+            );
+        } else if maps > 0 {
+            tracing::info!(
+                pending,
+                maps,
+                "a store was dropped without close: nothing acknowledged was left pending"
+            );
+        }
+    }
+}
+
+/// Takes a lock whose holders leave whole what it protects, even where one panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

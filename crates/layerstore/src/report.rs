@@ -1,0 +1,36 @@
+use layerstore_data_store as data_store;
+use layerstore_record::MapName;
+use layerstore_record_store::RecordStoreError;
+
+/// How a store ended.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct CloseReport {
+    /// The maps that did not end cleanly.
+    pub maps: Vec<MapCloseReport>,
+    /// What the data store left behind; `None` when the deadline passed before it was done.
+    pub data_store: Option<data_store::CloseReport>,
+}
+
+/// How a map ended that did not end cleanly.
+#[derive(Debug)]
+pub struct MapCloseReport {
+    /// The map.
+    pub map: MapName,
+    /// How many loads and writes were still under way at the deadline.
+    pub unfinished: usize,
+    /// The first thing that failed.
+    pub error: Option<RecordStoreError>,
+}
+
+impl CloseReport {
+    /// Tells whether everything that was acknowledged is in the final store.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.maps.is_empty()
+            && self
+                .data_store
+                .as_ref()
+                .is_some_and(data_store::CloseReport::is_complete)
+    }
+}
