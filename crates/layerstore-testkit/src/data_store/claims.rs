@@ -132,19 +132,34 @@ pub async fn d8_a_later_claim_fences_the_earlier(subject: &Subject) {
     }
 }
 
-/// Checks a takeover in the midst of writes: after the claim nothing of the earlier writer's arrives.
+/// Checks takeovers in the midst of writes: after the claim nothing of the earlier writer's arrives.
 pub async fn d8_a_fenced_writer_amid_writes_changes_nothing_more(subject: &Subject) {
+    const TAKEOVERS: u64 = 25;
     let map = map("map");
     let first = subject.open_for(&[&map]).await;
     let Some(second) = subject.open_rival().await else {
         return;
     };
-    let made = Arc::new(AtomicU64::new(0));
+    let mut last = 0;
+    for _ in 0..TAKEOVERS {
+        claim(&first, &map).await;
+        last = take_over(&first, &second, &map, last).await;
+    }
+}
+
+/// Lets the first store write on after version `last` until the second takes the map; returns the last version applied.
+async fn take_over(
+    first: &Arc<dyn MapDataStore>,
+    second: &Arc<dyn MapDataStore>,
+    map: &MapName,
+    last: u64,
+) -> u64 {
+    let made = Arc::new(AtomicU64::new(last));
     let writer = tokio::spawn({
-        let (map, made) = (map.clone(), Arc::clone(&made));
+        let (first, map, made) = (Arc::clone(first), map.clone(), Arc::clone(&made));
         async move {
-            for number in 1.. {
-                match answer(&first, put(&map, &key(number % 16), number)).await {
+            for number in last + 1.. {
+                match answer(&first, put(&map, &key(number % KEYS), number)).await {
                     WriteResult::Applied => made.store(number, Ordering::Release),
                     refused => return (number, refused),
                 }
@@ -153,14 +168,11 @@ pub async fn d8_a_fenced_writer_amid_writes_changes_nothing_more(subject: &Subje
             unreachable!("the writer goes on until it is refused")
         }
     });
-    while made.load(Ordering::Acquire) < 50 && !writer.is_finished() {
+    while made.load(Ordering::Acquire) < last + KEYS && !writer.is_finished() {
         tokio::task::yield_now().await;
     }
-    let taken = claim(&second, &map).await;
-    let mut before = Vec::new();
-    for number in 0..16 {
-        before.push(held(&second, &map, &key(number)).await);
-    }
+    let taken = claim(second, map).await;
+    let before = versions(second, map).await;
     let (number, answer) = writer.await.expect("the writer ends");
     assert_rejected(
         &answer,
@@ -171,15 +183,27 @@ pub async fn d8_a_fenced_writer_amid_writes_changes_nothing_more(subject: &Subje
     assert_eq!(number, last + 1, "D8: the first refusal ended the writer");
     assert!(
         taken.high_water >= version(last),
-        "D8: the high-water mark covers what was applied before the claim"
+        "D8: the high-water mark covers what was applied before the claim: {} is below {}",
+        taken.high_water,
+        version(last)
     );
-    for (number, before) in (0..16).zip(before) {
-        let after = held(&second, &map, &key(number)).await;
-        assert_eq!(
-            after, before,
-            "D8: once a claim has returned, nothing of the earlier writer's arrives"
-        );
+    let after = versions(second, map).await;
+    assert_eq!(
+        after, before,
+        "D8: once a claim has returned, nothing of the earlier writer's arrives"
+    );
+    last
+}
+
+/// How many keys the writer that is taken over from goes round.
+const KEYS: u64 = 16;
+
+async fn versions(store: &Arc<dyn MapDataStore>, map: &MapName) -> Vec<Option<Version>> {
+    let mut versions = Vec::new();
+    for number in 0..KEYS {
+        versions.push(held(store, map, &key(number)).await);
     }
+    versions
 }
 
 /// Checks the mark after writes of all kinds, after floors, and after restarts.
