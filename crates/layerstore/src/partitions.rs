@@ -4,7 +4,8 @@ use std::sync::Arc;
 use layerstore_observer::MutationObserver;
 use layerstore_record::{Key, MapName};
 use layerstore_record_store::{
-    BuildError, Partition, RecordStore, RecordStoreError, RecordStoreFactory, RecordStoreStats,
+    BuildError, Partition, RecordStore, RecordStoreConfig, RecordStoreError, RecordStoreFactory,
+    RecordStoreStats,
 };
 use tokio::sync::OnceCell;
 
@@ -21,6 +22,7 @@ pub(crate) struct Partitions {
     /// Set once the map was claimed for writing in the data store.
     claimed: OnceCell<()>,
     inserting: Arc<SingleFlight>,
+    config: RecordStoreConfig,
 }
 
 /// Items that belong to several partitions, and where each stood.
@@ -52,6 +54,7 @@ impl Partitions {
             stores: partitions.map(store).collect::<Result<_, BuildError>>()?,
             claimed: OnceCell::new(),
             inserting: Arc::default(),
+            config: settings.records.clone(),
         })
     }
 
@@ -66,6 +69,11 @@ impl Partitions {
     /// Returns what lets one caller at a time make the value of a key.
     pub(crate) fn inserting(&self) -> Arc<SingleFlight> {
         Arc::clone(&self.inserting)
+    }
+
+    /// Returns how the stores behave.
+    pub(crate) fn config(&self) -> &RecordStoreConfig {
+        &self.config
     }
 
     /// Returns the store of a key.

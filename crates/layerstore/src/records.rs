@@ -6,7 +6,8 @@ use futures::stream::TryStreamExt;
 use layerstore_data_store::{FlushError, ScanRequest};
 use layerstore_record::{Key, MapName, Record, RecordValue, Version};
 use layerstore_record_store::{
-    Compute, MergeSource, NewValue, Outcome, RecordStoreError, RecordStoreStats, TryGet, TrySet, WriteOptions,
+    Compute, MergeSource, NewValue, Outcome, RecordStoreConfig, RecordStoreError, RecordStoreStats, TryGet,
+    TrySet, WriteOptions,
 };
 
 use crate::error::Error;
@@ -48,6 +49,12 @@ impl Records {
     #[must_use]
     pub fn partition_count(&self) -> usize {
         self.partitions.all().len()
+    }
+
+    /// Returns how the map behaves: what was set for it, for every map, and by default.
+    #[must_use]
+    pub fn config(&self) -> &RecordStoreConfig {
+        self.partitions.config()
     }
 
     /// Reads a record as far as memory knows. Synchronous, without I/O.

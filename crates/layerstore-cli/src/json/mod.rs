@@ -6,7 +6,5 @@ mod read;
 mod shape;
 mod write;
 
-pub(crate) use fault::{Fault, Path};
-pub(crate) use number::exact;
 pub(crate) use read::read;
-pub(crate) use write::{text, write};
+pub(crate) use write::text;

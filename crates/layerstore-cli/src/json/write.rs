@@ -11,7 +11,7 @@ pub(crate) fn text(value: &Value) -> String {
 }
 
 /// Appends a value as JSON, fields in the byte order of their names.
-pub(crate) fn write(out: &mut String, value: &Value) {
+fn write(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),

@@ -1,0 +1,95 @@
+use std::pin::pin;
+
+use futures::TryStreamExt;
+use layerstore::record_store::Limit;
+use layerstore::{Layerstore, MapName, Records, ScanRequest};
+
+use crate::args::Place;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out::{Form, say, shown};
+
+/// Reads from every map, and shows what is configured and what is worth knowing about it.
+pub(super) async fn run(store: &Layerstore, place: &Place, form: Form) -> Result<Exit, Failure> {
+    let below = store.data_store();
+    let mut maps = Vec::new();
+    let mut findings = Vec::new();
+    for map in store.list_maps().await? {
+        let records = store.records(map.as_str())?;
+        // The first record of every map shows that the store answers; `verify` reads all of them.
+        let mut scan = pin!(records.scan(&ScanRequest::first(1)));
+        if scan.try_next().await?.is_none() {
+            findings.push(format!("map {} has no records", shown(map.as_str())));
+        }
+        let limit = records.config().budget.limit();
+        if limit == Limit::Unlimited {
+            findings.push(format!(
+                "map {} may fill memory: set max_cost in [memory], or for the map",
+                shown(map.as_str())
+            ));
+        }
+        maps.push((map, records));
+    }
+    if maps.is_empty() {
+        findings.push("there are no maps yet".to_owned());
+    }
+    if below.is_null() {
+        findings.push("kind = \"null\" keeps nothing: records are gone when the process ends".to_owned());
+    }
+    match form {
+        Form::Text => text(place, below.name(), &maps, &findings),
+        Form::Json => json(below.name(), &maps, &findings),
+    }?;
+    Ok(Exit::Done)
+}
+
+fn text(place: &Place, kind: &str, maps: &[(MapName, Records)], findings: &[String]) -> Result<(), Failure> {
+    say(&format!("data store: {kind}, {}", place.shown()))?;
+    for (map, records) in maps {
+        let settings: Vec<_> = settings(records)
+            .into_iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        say(&format!("map {}: {}", shown(map.as_str()), settings.join(", ")))?;
+    }
+    for finding in findings {
+        say(&format!("note: {finding}"))?;
+    }
+    say("ok: the store opens and every map can be read")
+}
+
+fn json(kind: &str, maps: &[(MapName, Records)], findings: &[String]) -> Result<(), Failure> {
+    let maps: serde_json::Map<_, _> = maps
+        .iter()
+        .map(|(map, records)| {
+            let settings = settings(records)
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into()));
+            (map.to_string(), serde_json::Value::Object(settings.collect()))
+        })
+        .collect();
+    say(&serde_json::json!({ "data_store": kind, "maps": maps, "notes": findings }).to_string())
+}
+
+/// Returns the settings that hold for a map.
+fn settings(records: &Records) -> Vec<(&'static str, String)> {
+    let config = records.config();
+    let span = |span: Option<std::time::Duration>| {
+        span.map_or_else(
+            || "none".to_owned(),
+            |span| humantime::format_duration(span).to_string(),
+        )
+    };
+    let memory = match config.budget.limit() {
+        Limit::Count(count) => format!("{count} records"),
+        Limit::Cost(cost) => layerstore::Size(cost.0).to_string(),
+        _ => "unlimited".to_owned(),
+    };
+    vec![
+        ("ttl", span(config.ttl)),
+        ("max_idle", span(config.max_idle)),
+        ("memory", memory),
+        ("eviction", config.eviction.name().to_owned()),
+        ("partitions", records.partition_count().to_string()),
+    ]
+}

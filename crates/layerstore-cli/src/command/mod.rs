@@ -1,0 +1,61 @@
+//! The commands, one a file; `import` has a folder of its own.
+
+mod check;
+mod export;
+mod get;
+mod put;
+mod rm;
+mod scan;
+mod stat;
+mod verify;
+
+use layerstore::Layerstore;
+
+use crate::args::{Command, Place};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::import;
+use crate::interrupt::interrupted;
+use crate::out::Form;
+use crate::store::{self, Missing};
+
+/// Does what the command line says.
+pub(crate) async fn run(place: &Place, form: Form, command: Command) -> Result<Exit, Failure> {
+    match command {
+        // An import ends by itself on Ctrl-C, with a report of what is durable.
+        Command::Import(args) => import::run(place, form, args).await,
+        other => tokio::select! {
+            biased;
+            () = interrupted() => Err(Failure::new(Exit::Interrupted, "interrupted")),
+            done = one(place, form, other) => done,
+        },
+    }
+}
+
+async fn one(place: &Place, form: Form, command: Command) -> Result<Exit, Failure> {
+    let missing = if matches!(command, Command::Put(_)) {
+        Missing::Create
+    } else {
+        Missing::Refuse
+    };
+    let store = place.open(missing).await?;
+    let done = with(&store, place, form, command).await;
+    let closed = store::close(&store).await;
+    let exit = done?;
+    closed?;
+    Ok(exit)
+}
+
+async fn with(store: &Layerstore, place: &Place, form: Form, command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Import(_) => Ok(Exit::Done),
+        Command::Export(args) => export::run(store, form, args).await,
+        Command::Get(args) => get::run(store, form, &args).await,
+        Command::Put(args) => put::run(store, form, &args).await,
+        Command::Rm(args) => rm::run(store, form, &args).await,
+        Command::Scan(args) => scan::run(store, form, &args).await,
+        Command::Stat => stat::run(store, form).await,
+        Command::Check => check::run(store, place, form).await,
+        Command::Verify => verify::run(store, form).await,
+    }
+}

@@ -1,0 +1,106 @@
+use layerstore::embedded::MapReport;
+use layerstore::{Layerstore, MapName};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::out::{Form, say, shown};
+
+/// What reading everything found.
+pub(super) enum Found {
+    /// Each map of an embedded store, checksum by checksum.
+    Maps(Vec<MapReport>),
+    /// The number of records of each map of another store, all of which were read.
+    Counts(Vec<(MapName, u64)>),
+}
+
+/// Reads everything and checks every checksum; damage is named by map and key.
+pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure> {
+    let mut damaged = 0;
+    let mut records = 0;
+    match read_all(store).await? {
+        Found::Maps(maps) => {
+            for map in &maps {
+                damaged += map.corrupt_count + u64::from(map.unreadable.is_some());
+                records += map.live;
+                say(&match form {
+                    Form::Text => text(map),
+                    Form::Json => json(map),
+                })?;
+            }
+        }
+        Found::Counts(counts) => {
+            for (map, count) in counts {
+                records += count;
+                say(&match form {
+                    Form::Text => format!("{}: {count} records read", shown(map.as_str())),
+                    Form::Json => serde_json::json!({ "map": map.as_str(), "records": count, "corrupt": [] })
+                        .to_string(),
+                })?;
+            }
+        }
+    }
+    if damaged > 0 {
+        let what = format!("{damaged} records or maps are corrupt, as listed; {records} records are sound");
+        let failure = Failure::new(Exit::Corrupt, what);
+        return Err(failure.advise(
+            "keep a copy of the directory, then restore these records or remove them with `layerstore rm`",
+        ));
+    }
+    if !form.is_json() {
+        say(&format!("all {records} records are sound"))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads everything that the store holds.
+pub(super) async fn read_all(store: &Layerstore) -> Result<Found, Failure> {
+    if let Some(report) = store.verify().await? {
+        return Ok(Found::Maps(report.maps));
+    }
+    let mut counts = Vec::new();
+    for map in store.list_maps().await? {
+        let count = store.records(map.as_str())?.count().await?;
+        counts.push((map, count));
+    }
+    Ok(Found::Counts(counts))
+}
+
+fn text(map: &MapReport) -> String {
+    let name = shown(map.map.as_str());
+    let mut text = format!(
+        "{name}: {} records, {} expired, {} tombstones, {} corrupt",
+        map.live, map.expired, map.tombstones, map.corrupt_count
+    );
+    for record in &map.corrupt {
+        text.push_str(&format!(
+            "\n  corrupt: map {name}, key {}: {}",
+            shown(&record.key),
+            record.error
+        ));
+    }
+    let listed = u64::try_from(map.corrupt.len()).unwrap_or(u64::MAX);
+    if map.corrupt_count > listed {
+        text.push_str(&format!("\n  and {} more", map.corrupt_count - listed));
+    }
+    if let Some(error) = &map.unreadable {
+        text.push_str(&format!("\n  unreadable from there on: map {name}: {error}"));
+    }
+    text
+}
+
+fn json(map: &MapReport) -> String {
+    let corrupt = map
+        .corrupt
+        .iter()
+        .map(|record| serde_json::json!({ "key": record.key, "error": record.error.to_string() }));
+    serde_json::json!({
+        "map": map.map.as_str(),
+        "records": map.live,
+        "expired": map.expired,
+        "tombstones": map.tombstones,
+        "corrupt_count": map.corrupt_count,
+        "corrupt": corrupt.collect::<Vec<_>>(),
+        "unreadable": map.unreadable.as_ref().map(ToString::to_string),
+    })
+    .to_string()
+}

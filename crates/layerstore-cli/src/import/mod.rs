@@ -1,0 +1,179 @@
+//! `layerstore import`: a file becomes the records of a map, batch by batch.
+
+mod batch;
+mod key;
+mod lines;
+mod progress;
+mod rejects;
+mod report;
+mod source;
+mod table;
+mod tally;
+
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use layerstore::{Records, WriteOptions};
+use tokio::sync::mpsc;
+
+use batch::Writer;
+use key::KeyRule;
+use progress::Shown;
+use rejects::Rejects;
+use report::{End, Report};
+use source::{Batch, Piece, Source};
+use tally::Tally;
+
+use crate::args::{Format, Import, Place};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::interrupt::interrupted;
+use crate::out::Form;
+use crate::store::{self, Missing};
+
+/// Imports a file. Ctrl-C ends it after the batch in flight.
+pub(crate) async fn run(place: &Place, form: Form, args: Import) -> Result<Exit, Failure> {
+    let source = source(&args);
+    // A file that is not there must not leave an empty store behind.
+    let size = size(&args.file)?;
+    let store = place.open(Missing::Create).await?;
+    let report = match store.records(&args.map) {
+        Ok(records) => import(records, source, form, &args, size).await,
+        Err(error) => Err(error.into()),
+    };
+    let closed = store::close(&store).await;
+    let mut report = report?;
+    if let Err(failure) = closed
+        && matches!(report.end, End::Done | End::Interrupted)
+    {
+        report.end = End::Failed(failure);
+    }
+    report.say(place, form, &args)
+}
+
+async fn import(
+    records: Records,
+    source: Source,
+    form: Form,
+    args: &Import,
+    size: Option<u64>,
+) -> Result<Report, Failure> {
+    let list = args
+        .rejects
+        .clone()
+        .unwrap_or_else(|| rejects::default_path(&source.keys.stem));
+    let done = Arc::new(AtomicU64::new(0));
+    let mut options = WriteOptions::new();
+    if let Some(ttl) = args.ttl {
+        options = options.ttl(ttl);
+    }
+    let renews = args.ttl.is_some() || records.config().ttl.is_some();
+    let mut run = Run {
+        rejects: Rejects::new(&args.file, list),
+        shown: Shown::new(args.progress, form, size, Arc::clone(&done)),
+        tally: Tally::default(),
+        strict: args.strict,
+        writer: Writer {
+            records,
+            options,
+            renews,
+        },
+    };
+    let end = run.all(source.start(done)).await;
+    run.shown.end();
+    run.rejects.flush()?;
+    Ok(Report {
+        end,
+        tally: run.tally,
+        rejected: run.rejects.count(),
+        list: run.rejects.path().map(Path::to_owned),
+    })
+}
+
+/// An import under way.
+struct Run {
+    writer: Writer,
+    rejects: Rejects,
+    shown: Shown,
+    tally: Tally,
+    strict: bool,
+}
+
+impl Run {
+    /// Takes batch after batch until the file ends, something fails or Ctrl-C comes.
+    async fn all(&mut self, mut pieces: mpsc::Receiver<Piece>) -> End {
+        let mut interrupted = pin!(interrupted());
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = &mut interrupted => return End::Interrupted,
+                piece = pieces.recv() => piece,
+            };
+            // A batch that was begun is finished: its writes have deadlines of their own.
+            match piece {
+                None => return End::Done,
+                Some(Piece::Failed(failure)) => return End::Failed(failure),
+                Some(Piece::Bad { line, reason }) => return End::BadLine { line, reason },
+                Some(Piece::Batch(batch)) => match self.one(batch).await {
+                    Ok(None) => {}
+                    Ok(Some(end)) => return end,
+                    Err(failure) => return End::Failed(failure),
+                },
+            }
+        }
+    }
+
+    async fn one(&mut self, mut batch: Batch) -> Result<Option<End>, Failure> {
+        let written = self.writer.write(&mut batch, &mut self.tally).await?;
+        if let Some(failure) = written.failed {
+            return Ok(Some(End::Failed(failure)));
+        }
+        if self.strict
+            && let Some((line, reason)) = written.refused.first().cloned()
+        {
+            return Ok(Some(End::BadLine { line, reason }));
+        }
+        let mut rejected = std::mem::take(&mut batch.rejected);
+        rejected.extend(written.refused);
+        rejected.sort_unstable_by_key(|(line, _)| *line);
+        for (line, reason) in &rejected {
+            self.rejects.add(*line, reason)?;
+        }
+        self.rejects.flush()?;
+        self.tally.last_line = batch.last_line;
+        self.shown.durable(&self.tally)?;
+        Ok(None)
+    }
+}
+
+fn source(args: &Import) -> Source {
+    let is_stdin = args.file == Path::new("-");
+    let stem = if is_stdin { None } else { args.file.file_stem() };
+    let stem = stem.map_or_else(|| "stdin".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let ending = args
+        .file
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"));
+    let by_ending = if ending { Format::Csv } else { Format::Jsonl };
+    Source {
+        file: args.file.clone(),
+        format: args.format.unwrap_or(by_ending),
+        keys: KeyRule {
+            field: args.key.clone(),
+            stem,
+        },
+        infer: args.infer,
+        strict: args.strict,
+    }
+}
+
+/// Returns the size of the file in bytes, where it has one.
+fn size(file: &Path) -> Result<Option<u64>, Failure> {
+    if file == Path::new("-") {
+        return Ok(None);
+    }
+    let facts = std::fs::metadata(file).map_err(|error| Failure::file("reading", file, &error))?;
+    Ok(facts.is_file().then_some(facts.len()))
+}
