@@ -16,7 +16,7 @@ pub(crate) struct Proof {
 pub(crate) const DEFECTS: &str = "defects";
 
 /// Every proof, by suite.
-pub(crate) const PROOFS: [Proof; 12] = [
+pub(crate) const PROOFS: [Proof; 13] = [
     proof(
         "engine",
         "R11",
@@ -101,6 +101,13 @@ pub(crate) const PROOFS: [Proof; 12] = [
         "r23_",
         "the store's decoders on hostile bytes",
     ),
+    proof(
+        "observers",
+        "R14",
+        "layerstore-observer",
+        "r14_",
+        "the change feed against a model, and its numbers under threads",
+    ),
 ];
 
 const fn proof(
@@ -153,6 +160,14 @@ mod tests {
 
     #[test]
     fn suites_are_listed_once() {
-        assert_eq!(names(), ["engine", "record-store", "backends", "fuzz", "defects"]);
+        let suites = [
+            "engine",
+            "record-store",
+            "backends",
+            "fuzz",
+            "observers",
+            "defects",
+        ];
+        assert_eq!(names(), suites);
     }
 }

@@ -77,14 +77,14 @@ fn change((number, mutation): (u64, OwnedMutation)) -> FeedItem {
 }
 
 #[test]
-fn a_feed_does_what_its_model_does() {
+fn r14_a_feed_does_what_its_model_does() {
     let seed = proof::seed();
     let histories = proof::scaled(HISTORIES);
     for history in 0..histories {
         run(&mut Rng::with_seed(seed.wrapping_add(history)), history);
     }
     proof::report(
-        "feed-model",
+        "R14",
         &[("histories", histories), ("seed", seed), ("violations", 0)],
     );
 }
