@@ -17,11 +17,20 @@ use crate::prove;
 use crate::workspace::Workspace;
 use tree::Tree;
 
+/// Clauses whose tests or defects are being written: told, but not yet held against anyone. Shrinks to nothing.
+const PENDING: [&str; 12] = [
+    "D3", "D4", "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10",
+];
+
 /// Runs every check and prints what each finds.
 pub(crate) fn run(workspace: &Workspace) -> Outcome<()> {
     let tree = Tree::read(&workspace.root)?;
     let defects = Defect::all(&workspace.root)?;
+    let clauses = clauses::check(workspace, &tree, &defects);
+    let (pending, clauses): (Vec<_>, Vec<_>) = clauses.into_iter().partition(|line| is_pending(line));
+    pending.iter().for_each(|open| say(format!("not yet: {open}")));
     let found = [
+        clauses,
         architecture::check(&tree),
         arrows::check(workspace),
         manifests::check(workspace),
@@ -34,11 +43,12 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome<()> {
     ]
     .concat();
     found.iter().for_each(say);
-    for open in clauses::check(workspace, &tree, &defects) {
-        say(format!("not yet: {open}"));
-    }
     if found.is_empty() {
         return Ok(());
     }
     Err(Failure::new(format!("{} violations", found.len())))
+}
+
+fn is_pending(line: &str) -> bool {
+    PENDING.iter().any(|id| line.contains(&format!("clause {id} ")))
 }
