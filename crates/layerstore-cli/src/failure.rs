@@ -105,7 +105,7 @@ fn chain(error: &Error) -> String {
 
 fn judge(error: &Error) -> (Exit, Option<&'static str>) {
     if let Some(store) = error.store_error() {
-        return of_store(store.kind());
+        return of_store(store);
     }
     match error {
         Error::Config(_) | Error::InvalidKey(_) | Error::InvalidMapName(_) => (Exit::Usage, None),
@@ -122,8 +122,8 @@ fn judge(error: &Error) -> (Exit, Option<&'static str>) {
     }
 }
 
-fn of_store(kind: ErrorKind) -> (Exit, Option<&'static str>) {
-    match kind {
+fn of_store(error: &StoreError) -> (Exit, Option<&'static str>) {
+    match error.kind() {
         ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Throttled => {
             (Exit::Unavailable, Some("run it again"))
         }
@@ -131,6 +131,10 @@ fn of_store(kind: ErrorKind) -> (Exit, Option<&'static str>) {
             let advice = "end that process, or wait for it; or name another directory with --data";
             (Exit::Unavailable, Some(advice))
         }
+        ErrorKind::Corrupt if error.operation() == "open" => (
+            Exit::Corrupt,
+            Some("keep a copy of the directory as it is, and restore it from a backup"),
+        ),
         ErrorKind::Corrupt => {
             let advice = "keep a copy of the directory, and run `layerstore verify` to see what can be read";
             (Exit::Corrupt, Some(advice))

@@ -58,6 +58,28 @@ pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
     }
 }
 
+/// Takes away what a creation left that a crash or a full disk cut short: fjall would neither finish it nor open it.
+///
+/// fjall writes its version last; before that there is a journal without entries, and no keyspace. Anything else is left
+/// alone.
+pub(crate) fn clear_unfinished(dir: &Path) -> KvResult<()> {
+    clear_unfinished_files(dir).map_err(|error| convert_io(KvOperation::Open, error))
+}
+
+fn clear_unfinished_files(dir: &Path) -> io::Result<()> {
+    let is_finished = std::fs::metadata(dir.join("version")).is_ok_and(|version| version.len() > 0);
+    if is_finished || !entries(&dir.join("keyspaces"))?.is_empty() {
+        return Ok(());
+    }
+    for name in ["0.jnl", "version"] {
+        match std::fs::remove_file(dir.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    sync_directory(dir)
+}
+
 /// Refuses names that fjall would panic over, and then abort the process: folders of keyspaces that are no numbers
 /// (as `lost+found`), and journals that are no files.
 pub(crate) fn check_names(dir: &Path) -> KvResult<()> {
@@ -152,6 +174,26 @@ mod tests {
         assert_eq!(refused.kind(), &expected);
         drop(held);
         assert!(DirectoryLock::acquire(&path).is_ok());
+    }
+
+    #[test]
+    fn what_a_creation_left_that_was_cut_short_is_taken_away_and_nothing_else_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir(path("keyspaces")).unwrap();
+        std::fs::write(path("0.jnl"), [0; 64]).unwrap();
+        std::fs::write(path("version"), "").unwrap();
+        std::fs::write(path("mine.txt"), "kept").unwrap();
+        clear_unfinished(dir.path()).unwrap();
+        assert!(!path("0.jnl").exists() && !path("version").exists() && path("mine.txt").exists());
+        // A finished store is left alone, and so is one with keyspaces that has lost its version.
+        std::fs::write(path("0.jnl"), [0; 64]).unwrap();
+        std::fs::write(path("version"), "FJL").unwrap();
+        clear_unfinished(dir.path()).unwrap();
+        std::fs::remove_file(path("version")).unwrap();
+        std::fs::create_dir(path("keyspaces/0")).unwrap();
+        clear_unfinished(dir.path()).unwrap();
+        assert!(path("0.jnl").exists());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use layerstore_kv::{
 
 use crate::catalog::Catalog;
 use crate::convert::{convert, convert_write};
-use crate::directory::{DirectoryLock, check_names};
+use crate::directory::{DirectoryLock, check_names, clear_unfinished};
 use crate::options::FjallOptions;
 use crate::view::{HeldView, Keyspaces, View, find};
 
@@ -67,6 +67,7 @@ impl FjallKv {
         let dir = dir.as_ref();
         let lock = DirectoryLock::acquire(dir)?;
         check_names(dir)?;
+        clear_unfinished(dir)?;
         let db = open_database(dir, &options)?;
         let (catalog, keyspaces) = Catalog::open(&db)?;
         let shared = Shared {

@@ -32,6 +32,10 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(all(doctest, feature = "toml"))]
+#[doc = include_str!("../../../README.md")]
+struct RepositoryReadme;
+
 mod builder;
 mod config;
 mod data_store_kind;

@@ -1,0 +1,16 @@
+//! The command as people and scripts use it: the real binary, in directories of its own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: an unexpected answer ends the test"
+)]
+
+mod bad_input;
+mod disk;
+mod import;
+mod kill;
+mod readme;
+mod round_trip;
+mod shop;
+mod stores;
