@@ -42,7 +42,7 @@ const CHECKS: [Step; 8] = [
             "--workspace",
             "--all-features",
             "--no-deps",
-            "--document-private-items",
+            "--keep-going",
         ]))
     }),
     ("features", |workspace| {
