@@ -44,7 +44,9 @@ impl Claims {
         // Read after the epoch is raised: from then on nobody else moves them.
         let high_water = meta::read_high_water(kv, map)?;
         let floors = meta::read_floors(kv, map)?;
-        let claim = MapClaim::new(epoch, high_water, floors.cleared, floors.purged);
+        // A clock that resumes below a floor would make nothing but stale writes.
+        let resume_above = high_water.max(floors.cleared).max(floors.purged);
+        let claim = MapClaim::new(epoch, resume_above, floors.cleared, floors.purged);
         self.maps.insert(
             map.clone(),
             State::Held(Claimed {

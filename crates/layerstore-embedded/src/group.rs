@@ -83,7 +83,7 @@ impl<'a> Group<'a> {
     fn stage(&mut self, write: &Write) -> WriteResult {
         match self.try_stage(write) {
             Ok(verdict) => verdict.into_result(write, STORE),
-            Err(error) => WriteResult::Rejected(error),
+            Err(error) => WriteResult::Rejected(error.in_map(&write.map).at_key(&write.key)),
         }
     }
 

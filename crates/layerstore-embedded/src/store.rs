@@ -131,6 +131,17 @@ impl KvDataStore {
             .ok_or_else(|| closed(operation))
     }
 
+    /// A barrier has nothing to wait for, but a closed store does not know of what is below it any more.
+    fn flush(&self, operation: &'static str) -> Result<(), FlushError> {
+        match self.kv(operation) {
+            Ok(_) => Ok(()),
+            Err(closed) => Err(FlushError {
+                pending: Vec::new(),
+                source: Some(closed),
+            }),
+        }
+    }
+
     /// Asks the committer, and waits for its answer up to the deadline.
     async fn ask<T>(
         &self,
@@ -243,12 +254,12 @@ impl MapDataStore for KvDataStore {
 
     /// Every acknowledged write is durable already.
     async fn hard_flush(&self) -> Result<(), FlushError> {
-        Ok(())
+        self.flush("hard_flush")
     }
 
     /// Every acknowledged write is durable already.
     async fn flush_key(&self, _map: &MapName, _key: &Key) -> Result<(), FlushError> {
-        Ok(())
+        self.flush("flush_key")
     }
 
     async fn close(&self, deadline: Duration) -> CloseReport {
