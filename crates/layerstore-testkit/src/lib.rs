@@ -1,4 +1,18 @@
 //! Conformance suites, model tests and doubles for anyone who writes a Layerstore backend.
+//!
+//! Every contract of Layerstore is a list of numbered clauses in a trait's docs. A suite here has a test for each clause,
+//! named after it, and an implementation joins with one line in its `tests/` folder:
+//!
+//! | trait | suite |
+//! | --- | --- |
+//! | `StorageEngine` | [`engine_conformance!`] |
+//! | `MapDataStore` | [`data_store_conformance!`], see [`data_store`] for how a store is opened |
+//! | `KvBackend` | [`kv_conformance!`] |
+//! | `MutationObserver` | [`observer_conformance!`] |
+//!
+//! For tests of your own: [`clock`] is a clock that stands still until told otherwise, [`doubles`] are data stores that
+//! fail, wait or take notes, [`records`] makes keys and records of numbers, [`linearizability`] checks histories of
+//! concurrent operations, and [`proof`] keeps counts and seeds of long tests.
 
 pub mod clock;
 #[expect(
