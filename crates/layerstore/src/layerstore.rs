@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use layerstore_data_store::MapDataStore;
-use layerstore_observer::MutationObserver;
-use layerstore_record::{Clock, Hlc, MapName};
-use layerstore_record_store::{Budget, BuildError, RecordStoreFactory};
+use layerstore_observer::{Mutation, MutationEvent, MutationObserver};
+use layerstore_record::{Clock, Hlc, MapName, Provenance};
+use layerstore_record_store::{Budget, BuildError, RecordStore, RecordStoreFactory};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
@@ -26,6 +26,15 @@ use crate::settings::MapSettings;
 ///
 /// Needs a Tokio runtime with its time driver, of either flavour. [`close`](Self::close) it at the end: a store that is
 /// dropped ends its background work all the same, but cannot wait, and says in the log what it left.
+///
+/// # Contract
+/// **F1**: partitions do not show: a batch is answered in the order asked, a scan is in key byte order, and the number of
+/// partitions may change between opens.
+/// **F2**: of several callers at once who miss a value in [`Map::get_or_insert_with`] one makes it.
+/// **F3**: background work ends with the last handle: nothing keeps the data store alive after that. Closing ends by its
+/// deadline, with a report of what is not in the final store, and observers are told of the end.
+/// **F4**: settings that cannot work, or contradict each other, are refused before anything is opened, by their name and,
+/// where a file was read, by file, line and column.
 #[derive(Clone)]
 pub struct Layerstore {
     inner: Arc<Inner>,
@@ -146,6 +155,7 @@ impl Layerstore {
         for partitions in self.inner.open_maps() {
             for store in partitions.all() {
                 let closed = store.close(left()).await;
+                self.inner.tell_end(&**store);
                 if !closed.is_complete() {
                     report.maps.push(MapCloseReport {
                         map: partitions.map().clone(),
@@ -171,6 +181,16 @@ impl Inner {
 
     pub(crate) fn open_maps(&self) -> Vec<Arc<Partitions>> {
         lock(&self.maps).values().cloned().collect()
+    }
+
+    /// Tells the observers that a partition ends with the whole service, after everything else that it had to tell.
+    fn tell_end(&self, store: &dyn RecordStore) {
+        let Some(observer) = &self.observer else { return };
+        let event = MutationEvent::Destroy { shutdown: true };
+        let mutation = Mutation::new(store.map(), Provenance::Client, event).in_partition(store.partition());
+        if let Err(error) = observer.on_mutation(&mutation) {
+            tracing::warn!(map = %store.map(), %error, "an observer failed at the end of a map");
+        }
     }
 
     /// Takes the task in the background into its keeping.

@@ -109,7 +109,7 @@ async fn violations(records: &Records, seed: u64, known: &[(Version, Expiry)]) -
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_record_is_recovered_exactly_and_partitions_may_change_between_opens() {
+async fn m1_every_record_is_recovered_exactly_and_partitions_may_change_between_opens() {
     let count = proof::scaled(1_000_000);
     let seed = proof::seed();
     let dir = tempfile::tempdir().unwrap();
@@ -129,15 +129,12 @@ async fn every_record_is_recovered_exactly_and_partitions_may_change_between_ope
         }
         close(store).await;
     }
-    proof::report(
-        "recovered",
-        &[("records", count), ("seed", seed), ("violations", lost)],
-    );
+    proof::report("M1", &[("records", count), ("seed", seed), ("violations", lost)]);
     assert_eq!(lost, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_under_sixteen_partitions_replaces_one_made_under_one() {
+async fn f1_a_write_under_sixteen_partitions_replaces_one_made_under_one() {
     let dir = tempfile::tempdir().unwrap();
     let (store, records) = open(dir.path(), 1).await;
     let before = put(&records, 1, 2_000).await;

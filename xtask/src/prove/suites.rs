@@ -16,7 +16,7 @@ pub(crate) struct Proof {
 pub(crate) const DEFECTS: &str = "defects";
 
 /// Every proof, by suite.
-pub(crate) const PROOFS: [Proof; 13] = [
+pub(crate) const PROOFS: [Proof; 14] = [
     proof(
         "engine",
         "R11",
@@ -44,6 +44,13 @@ pub(crate) const PROOFS: [Proof; 13] = [
         "layerstore-cli",
         "r01_",
         "kill -9 while importing: what was reported is there",
+    ),
+    proof(
+        "backends",
+        "M1",
+        "layerstore",
+        "m1_",
+        "a million records recovered exactly, under 1, 16 and 3 partitions",
     ),
     proof(
         "backends",

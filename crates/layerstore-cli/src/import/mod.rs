@@ -1,4 +1,11 @@
 //! `layerstore import`: a file becomes the records of a map, batch by batch.
+//!
+//! **C1**: what is reported as imported, by a line of progress or at the end, is durable; of a batch that failed nothing
+//! is reported.
+//! **C2**: an import that is run again goes on where the other ended: the same lines give the same keys, and records that are
+//! there as the file has them are counted as unchanged.
+//! **C3**: a line that is no record is listed with its place and reason and never keeps the others out; a strict import
+//! stops at it, with nothing of its batch written.
 
 mod batch;
 mod key;

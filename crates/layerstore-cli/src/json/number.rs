@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_held_only_if_it_is_the_same_to_the_last_digit() {
+    fn c4_a_number_is_held_only_if_it_is_the_same_to_the_last_digit() {
         for token in [
             "0.1",
             "-0.0",

@@ -114,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_value_comes_back_from_its_json(value in values()) {
+        fn c5_every_value_comes_back_from_its_json(value in values()) {
             let json = text(&value);
             prop_assert_eq!(read(&json), Ok(value));
             prop_assert!(!json.contains('\n'));

@@ -15,7 +15,7 @@ fn rejects(shop: &Shop, name: &str) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn bad_lines_are_listed_and_the_rest_is_imported() {
+fn c3_bad_lines_are_listed_and_the_rest_is_imported() {
     let shop = Shop::new();
     let mut file = Vec::from(
         "{\"id\":\"a\"}\n\n{\"id\":\"a\",}\n{\"id\":\"pi\",\"v\":[{\"x\":3.14159265358979323846}]}\n",
@@ -48,7 +48,7 @@ fn bad_lines_are_listed_and_the_rest_is_imported() {
 }
 
 #[test]
-fn a_strict_import_stops_at_the_first_bad_line_with_nothing_of_its_batch() {
+fn c3_a_strict_import_stops_at_the_first_bad_line_with_nothing_of_its_batch() {
     let shop = Shop::new();
     shop.write("in.jsonl", lines(0, 1_500) + "nonsense\n" + &lines(1_500, 1_000));
     let ran = shop.run(&["import", "in.jsonl", "--map", "m", "--strict"]);
@@ -57,6 +57,42 @@ fn a_strict_import_stops_at_the_first_bad_line_with_nothing_of_its_batch() {
     assert!(ran.out.contains("imported 1000 records"), "{ran:?}");
     assert_eq!(shop.done(&["export", "--map", "m"]), lines(0, 1_000));
     assert!(!shop.path("in.rejects.jsonl").exists());
+}
+
+#[test]
+fn c1_of_a_batch_that_failed_nothing_is_reported() {
+    let shop = Shop::new();
+    // Memory for 1,500 records that may not leave it: the second batch finds no room.
+    let config = "format = 1\n[map.m]\nmax_count = 1500\neviction = \"none\"\nput_deadline = \"50ms\"\n";
+    shop.write("layerstore.toml", config);
+    shop.write("in.jsonl", lines(0, 3_000));
+    let args = [
+        "--config",
+        "layerstore.toml",
+        "import",
+        "in.jsonl",
+        "--map",
+        "m",
+        "--progress",
+        "lines",
+    ];
+    let ran = shop.run(&args);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("stopped after line 1000, up to which all is in the store"),
+        "{ran:?}"
+    );
+    assert!(ran.err.contains("raise max_cost or max_count"), "{ran:?}");
+    assert!(
+        ran.out.contains("durable up to line 1000") && !ran.out.contains("line 2000"),
+        "{ran:?}"
+    );
+    let found = shop.done(&["export", "--map", "m"]);
+    assert!(found.starts_with(&lines(0, 1_000)));
+    // With room for them the rest follows.
+    shop.done(&["import", "in.jsonl", "--map", "m"]);
+    assert_eq!(shop.done(&["export", "--map", "m"]), lines(0, 3_000));
 }
 
 #[test]
@@ -79,7 +115,7 @@ fn keys_come_from_the_named_field_or_id_or_the_line() {
 }
 
 #[test]
-fn a_second_import_says_what_is_new_changed_and_unchanged() {
+fn c2_a_second_import_says_what_is_new_changed_and_unchanged() {
     let shop = Shop::new();
     shop.write("in.jsonl", lines(0, 1_200));
     shop.done(&["import", "in.jsonl", "--map", "m"]);
@@ -132,7 +168,7 @@ fn standard_input_is_a_file() {
 }
 
 #[test]
-fn an_interrupted_import_reports_what_is_durable_and_goes_on_when_run_again() {
+fn c2_an_interrupted_import_reports_what_is_durable_and_goes_on_when_run_again() {
     let shop = Shop::new();
     for signal in ["INT", "TERM"] {
         let mut running = shop.start(&["import", "-", "--map", signal, "--progress", "lines"]);

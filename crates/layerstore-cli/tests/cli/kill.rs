@@ -63,6 +63,6 @@ fn r01_import_kill_nine_loses_nothing_that_was_reported() {
         ("seed", seed),
         ("violations", violations),
     ];
-    proof::report("import-kill", &counts);
+    proof::report("R01", &counts);
     assert_eq!(violations, 0);
 }

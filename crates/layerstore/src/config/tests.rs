@@ -70,7 +70,7 @@ fn everything_that_is_set_is_read() {
 }
 
 #[test]
-fn an_error_names_file_line_column_and_key() {
+fn f4_an_error_names_file_line_column_and_key() {
     let cases = [
         (
             "format = 1\n[map.users]\nttl = \"soon\"\n",
@@ -130,7 +130,7 @@ fn an_error_names_file_line_column_and_key() {
 }
 
 #[test]
-fn settings_that_contradict_each_other_are_refused() {
+fn f4_settings_that_contradict_each_other_are_refused() {
     let cases = [
         (
             "format = 1\n[map.a]\nmax_count = 1\nmax_cost = \"1GiB\"\n",

@@ -132,7 +132,7 @@ async fn a_closed_store_refuses_and_closing_twice_is_harmless() {
 }
 
 #[tokio::test]
-async fn a_dropped_store_lets_go_of_its_data_store() {
+async fn f3_a_dropped_store_lets_go_of_its_data_store() {
     let below: Arc<dyn MapDataStore> = Arc::new(InMemoryDataStore::new(Arc::new(layerstore::SystemClock)));
     let store = Layerstore::builder()
         .data_store(Arc::clone(&below))

@@ -9,6 +9,7 @@ use layerstore::Layerstore;
 use serde::{Deserialize, Serialize};
 
 mod life;
+mod log;
 mod settings;
 mod verbs;
 

@@ -76,7 +76,7 @@ async fn engine_and_observers_are_swapped_in_one_line_each() {
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_refused_at_build_by_its_name() {
+async fn f4_what_cannot_work_is_refused_at_build_by_its_name() {
     let hour = Duration::from_secs(3_600);
     let cases = [
         (

@@ -9,7 +9,7 @@ use layerstore::{DataStoreKind, Error, Layerstore, MapSettings};
 use super::{User, close, on_both_flavours, user};
 
 #[test]
-fn the_verbs_do_what_they_say() {
+fn f1_partitions_do_not_show_in_what_the_verbs_answer() {
     on_both_flavours(|| {
         async {
             let store = Layerstore::builder()
@@ -78,7 +78,7 @@ fn concurrent_updates_are_all_counted() {
 }
 
 #[test]
-fn of_many_who_miss_a_value_one_makes_it() {
+fn f2_of_many_who_miss_a_value_one_makes_it() {
     on_both_flavours(|| {
         async {
             let store = Layerstore::builder().in_memory().build().await.unwrap();
