@@ -62,8 +62,8 @@ fn c3_a_strict_import_stops_at_the_first_bad_line_with_nothing_of_its_batch() {
 #[test]
 fn c1_of_a_batch_that_failed_nothing_is_reported() {
     let shop = Shop::new();
-    // Memory for 1,500 records that may not leave it: the second batch finds no room.
-    let config = "format = 1\n[map.m]\nmax_count = 1500\neviction = \"none\"\nput_deadline = \"50ms\"\n";
+    // Memory for 1,990 records that may not leave it: the second batch finds no room.
+    let config = "format = 1\n[map.m]\nmax_count = 1990\neviction = \"none\"\nput_deadline = \"50ms\"\n";
     shop.write("layerstore.toml", config);
     shop.write("in.jsonl", lines(0, 3_000));
     let args = [
