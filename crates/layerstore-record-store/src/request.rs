@@ -62,10 +62,16 @@ pub enum Compute {
 pub type ComputeFn = Box<dyn FnMut(Option<&Arc<Record>>) -> Compute + Send>;
 
 impl WriteOptions {
+    /// The map's defaults.
+    pub const DEFAULT: Self = Self {
+        ttl: Period::Default,
+        max_idle: Period::Default,
+    };
+
     /// Takes the map's defaults.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self::DEFAULT
     }
 
     /// Ends the record this long after the write.

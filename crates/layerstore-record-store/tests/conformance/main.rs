@@ -1,5 +1,7 @@
 //! Every clause of the record store's contract, S1 to S10, and every row of the provenance table.
 
+mod s4;
+mod s5;
 mod spine;
 #[expect(
     dead_code,

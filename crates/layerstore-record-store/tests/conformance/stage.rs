@@ -11,6 +11,7 @@ use layerstore_record_store::{
     DefaultRecordStore, RecordErrorKind, RecordStore, RecordStoreConfig, RecordStoreError, WriteOptions,
 };
 use layerstore_testkit::clock::ManualClock;
+use layerstore_testkit::doubles::{FailingDataStore, RecordingDataStore, SlowDataStore};
 use layerstore_testkit::observer::RecordingObserver;
 
 /// A record store and what stands around it.
@@ -19,6 +20,14 @@ pub(crate) struct Stage {
     pub(crate) below: Arc<InMemoryDataStore>,
     pub(crate) observer: Arc<RecordingObserver>,
     pub(crate) store: Arc<DefaultRecordStore>,
+}
+
+/// A stage whose data store can be watched, held up and made to fail.
+pub(crate) struct Rig {
+    pub(crate) stage: Stage,
+    pub(crate) recording: Arc<RecordingDataStore>,
+    pub(crate) slow: Arc<SlowDataStore>,
+    pub(crate) failing: Arc<FailingDataStore>,
 }
 
 /// What a stage is made of.
@@ -52,10 +61,6 @@ pub(crate) fn key(text: &str) -> Key {
     Key::new(text).unwrap()
 }
 
-pub(crate) fn options() -> WriteOptions {
-    WriteOptions::new()
-}
-
 /// Options with a time to live in milliseconds.
 pub(crate) fn ttl(millis: u64) -> WriteOptions {
     WriteOptions::new().ttl(Duration::from_millis(millis))
@@ -71,6 +76,37 @@ pub(crate) fn number(record: &Record) -> u64 {
     match record.value().value().map(|value| &**value) {
         Some(Value::U64(number)) => *number,
         other => panic!("the record holds {other:?}, not a number"),
+    }
+}
+
+impl Rig {
+    pub(crate) async fn new() -> Self {
+        Self::configured(config()).await
+    }
+
+    pub(crate) async fn configured(config: RecordStoreConfig) -> Self {
+        let clock = ManualClock::new();
+        let below = Arc::new(InMemoryDataStore::new(clock.shared()));
+        let failing = Arc::new(FailingDataStore::new(Arc::clone(&below) as _));
+        let slow = Arc::new(SlowDataStore::new(Arc::clone(&failing) as _));
+        let recording = Arc::new(RecordingDataStore::new(Arc::clone(&slow) as _));
+        let plan = Plan { config, node: 1 };
+        let stage = Stage::over(plan, clock, below, Arc::clone(&recording) as _).await;
+        let _ = (stage.observer.take(), recording.take());
+        Self {
+            stage,
+            recording,
+            slow,
+            failing,
+        }
+    }
+}
+
+impl std::ops::Deref for Rig {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
     }
 }
 
@@ -145,7 +181,10 @@ impl Stage {
 
     /// Sets a number, which must be acknowledged.
     pub(crate) async fn set(&self, name: &str, number: u64) -> layerstore_record::Version {
-        let set = self.store.set(&key(name), number.into(), &options()).await;
+        let set = self
+            .store
+            .set(&key(name), number.into(), &WriteOptions::DEFAULT)
+            .await;
         set.unwrap().version.unwrap()
     }
 
@@ -177,6 +216,12 @@ impl Stage {
             .find(|(key, _)| *key == wanted)
             .map(|(_, record)| record)
     }
+}
+
+/// Starts a future: polls it once, and expects it to wait.
+pub(crate) async fn start<F: Future + Unpin>(future: &mut F) {
+    let polled = futures::poll!(future);
+    assert!(polled.is_pending(), "it did not wait");
 }
 
 /// The kind of an error that must have come.
