@@ -96,12 +96,19 @@ impl Entry {
             Lookup::Cold(cold) if self.op.needs_current() => return Looked::Cold(cold),
             Lookup::Cold(_) => Held::Unknown,
             Lookup::Miss if core.is_null => Held::Absent,
-            Lookup::Miss if core.absent.remembers(self.pass.key(), core.now()) => Held::Absent,
+            Lookup::Miss if self.trusts_absence() && core.absent.remembers(self.pass.key(), core.now()) => {
+                Held::Absent
+            }
             Lookup::Miss if self.op.needs_current() => return Looked::Load,
             Lookup::Miss => Held::Unknown,
         };
         self.held = Some(held);
         Looked::Ready
+    }
+
+    /// Tells whether knowing that there is no value is enough: a merge has to see the tombstone that may be there.
+    fn trusts_absence(&self) -> bool {
+        !matches!(self.op, Op::Merge { .. })
     }
 
     /// Decides what to write; `None` when there is nothing to change.

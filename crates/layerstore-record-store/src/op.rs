@@ -1,5 +1,6 @@
 //! What each verb makes of what a key holds. Decides, and does nothing.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -288,9 +289,9 @@ fn merge(
     options: &WriteOptions,
     now: Millis,
 ) -> Result<Plan, RecordStoreError> {
-    let merged = match held.record() {
+    let merged = match held.record().map(|record| remaining(core, record, now)) {
         None => Merged::Changed(value.clone()),
-        Some(record) => record.value().merge(value).map_err(|error| {
+        Some(remaining) => remaining.merge(value).map_err(|error| {
             let what = error.to_string();
             RecordStoreError::new(RecordErrorKind::KindMismatch, "merge", &core.map, what).because(error)
         })?,
@@ -298,6 +299,17 @@ fn merge(
     match merged {
         Merged::Unchanged => Ok(Plan::Keep),
         Merged::Changed(value) => core.draft(&NewValue::Stamped(value), options, now, source.provenance()),
+    }
+}
+
+/// Returns what a record still says at `now`: of an OR-Map that has ended, that its entries were removed, swept or not.
+/// A last-writer-wins value that has ended loses to what was written later, and stands in the way of what was not.
+fn remaining<'a>(core: &Core, record: &'a Record, now: Millis) -> Cow<'a, RecordValue> {
+    let has_entries = matches!(record.value(), RecordValue::OrMap { .. });
+    if has_entries && end_reason(record, now).is_some() {
+        Cow::Owned(record.value().removed(core.hlc.tick()))
+    } else {
+        Cow::Borrowed(record.value())
     }
 }
 

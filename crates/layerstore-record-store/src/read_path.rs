@@ -116,11 +116,20 @@ impl Core {
         self.check_open("get_all")?;
         let mut found = Vec::with_capacity(keys.len());
         let mut waiting = Vec::new();
-        let mut tickets = Vec::new();
+        let mut tickets: Vec<Ticket> = Vec::new();
         for (at, key) in keys.iter().enumerate() {
             let known = self.try_get(key);
             if known == TryGet::NeedsLoad {
-                let joined = self.join(key, "get_all")?;
+                let joined = match self.join(key, "get_all") {
+                    Ok(joined) => joined,
+                    Err(error) => {
+                        // Others may have joined the loads that were to begin: they hear why those do not.
+                        for ticket in tickets {
+                            ticket.tell(Err(error.clone()));
+                        }
+                        return Err(error);
+                    }
+                };
                 tickets.extend(joined.ticket);
                 waiting.push((at, joined.waiting));
             }

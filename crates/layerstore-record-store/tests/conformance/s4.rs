@@ -222,7 +222,7 @@ async fn s4_random_steps_read_what_was_acknowledged_last() {
                         config: limited.clone(),
                         node: 1,
                     })
-                    .await
+                    .await;
             }
             1 => drop(stage.store.clear_memory().await.unwrap()),
             2 => {

@@ -1,0 +1,242 @@
+//! S6: sweeps do bounded work, remove through the data store and tell each end once; what has ended stays away.
+
+use layerstore_data_store::{ErrorKind, MapDataStore};
+use layerstore_observer::{OwnedEvent, OwnedPrevious, RemoveReason};
+use layerstore_record::Clock;
+use layerstore_record_store::{ExpiryPolicy, RecordErrorKind, RecordStore, WriteOptions};
+use layerstore_testkit::doubles::{Call, Fault};
+
+use crate::s6::set_with;
+use crate::stage::{Plan, Rig, Stage, config, idle, key, kind, map, number, ttl};
+
+/// The removals that observers were told of: key, reason, and whether a tombstone was left. Forgets them.
+fn ends(stage: &Stage) -> Vec<(String, RemoveReason, bool)> {
+    let told = stage.observer.take();
+    let ends = told.into_iter().filter_map(|one| match one.event {
+        OwnedEvent::Remove {
+            key,
+            reason,
+            tombstone,
+            ..
+        } => Some((key.as_str().to_owned(), reason, tombstone.is_some())),
+        _ => None,
+    });
+    ends.collect()
+}
+
+#[tokio::test]
+async fn s6_a_sweep_does_bounded_work_and_a_round_of_sweeps_all_of_it() {
+    let mut settings = config();
+    settings.sweep_batch = 10;
+    let rig = Rig::configured(settings).await;
+    for at in 0..500 {
+        set_with(
+            &rig,
+            &format!("key:{at}"),
+            at,
+            if at % 2 == 0 { ttl(10) } else { ttl(1_000) },
+        )
+        .await;
+    }
+    rig.advance(10);
+    let _ = (rig.observer.take(), rig.recording.take());
+    let (mut sweeps, mut expired) = (0, 0);
+    while expired < 250 {
+        let report = rig.store.sweep().await.unwrap();
+        assert!(report.visited <= 40, "{report:?}");
+        assert!(
+            rig.recording.take().len() <= 1,
+            "one call of the data store a sweep"
+        );
+        expired += report.expired;
+        sweeps += 1;
+        assert!(sweeps <= 600, "a round does not end: {expired} of 250");
+    }
+    assert!(sweeps >= 12);
+    assert_eq!((expired, rig.store.resident_len()), (250, 250));
+    assert_eq!(ends(&rig).len(), 250);
+    assert_eq!(rig.store.stats().expirations, 250);
+}
+
+#[tokio::test]
+async fn s6_a_sweep_removes_through_the_data_store_and_tells_each_end_once_with_its_reason() {
+    let rig = Rig::new().await;
+    set_with(&rig, "alice", 1, ttl(10)).await;
+    set_with(&rig, "bob", 2, idle(10)).await;
+    rig.set("carl", 3).await;
+    rig.advance(10);
+    let _ = (rig.observer.take(), rig.recording.take());
+    let report = rig.store.sweep().await.unwrap();
+    assert_eq!((report.visited, report.expired, report.failed), (3, 2, 0));
+    let mut told = ends(&rig);
+    told.sort_unstable_by(|one, next| one.0.cmp(&next.0));
+    let expected = [
+        ("alice".to_owned(), RemoveReason::Expired, true),
+        ("bob".to_owned(), RemoveReason::Idle, true),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(rig.recording.count(Call::Apply), 1);
+    for name in ["alice", "bob"] {
+        let below = rig.below.load(&map(), &key(name)).await.unwrap();
+        assert!(below.is_some_and(|record| record.is_tombstone()), "{name}");
+    }
+    assert_eq!(rig.store.resident_len(), 1);
+    rig.store.sweep().await.unwrap();
+    for name in ["alice", "bob"] {
+        assert_eq!(rig.get(name).await, None);
+    }
+    assert!(rig.observer.told().is_empty(), "an end is told once");
+    assert_eq!(rig.store.stats().expirations, 2);
+}
+
+#[tokio::test]
+async fn s6_a_sweep_of_memory_alone_leaves_the_data_store_as_it_is_and_brings_nothing_back() {
+    let mut settings = config();
+    settings.expiry = ExpiryPolicy::MemoryOnly;
+    let rig = Rig::configured(settings).await;
+    set_with(&rig, "alice", 1, ttl(100)).await;
+    set_with(&rig, "bob", 2, idle(100)).await;
+    let _ = (rig.observer.take(), rig.recording.take());
+    // Bob has ended at 100; the data store, which does not know of reads, hides him from 120 on.
+    rig.advance(100);
+    for expired in [1, 0] {
+        assert_eq!(rig.store.sweep().await.unwrap().expired, expired);
+        assert_eq!((rig.get("alice").await, rig.get("bob").await), (None, None));
+    }
+    rig.advance(20);
+    assert_eq!(rig.store.sweep().await.unwrap().expired, 1);
+    assert_eq!((rig.get("alice").await, rig.get("bob").await), (None, None));
+    let expected = [
+        ("alice".to_owned(), RemoveReason::Expired, false),
+        ("bob".to_owned(), RemoveReason::Idle, false),
+    ];
+    assert_eq!(ends(&rig), expected);
+    assert_eq!(rig.recording.count(Call::Apply), 0);
+    assert_eq!(
+        (rig.store.resident_len(), rig.store.count().await.unwrap()),
+        (0, 0)
+    );
+}
+
+#[tokio::test]
+async fn s6_a_sweep_without_a_data_store_tells_each_end_once() {
+    let stage = Stage::pure(config()).await;
+    set_with(&stage, "alice", 1, ttl(10)).await;
+    set_with(&stage, "bob", 2, idle(10)).await;
+    stage.advance(10);
+    let _ = stage.observer.take();
+    assert_eq!(stage.store.sweep().await.unwrap().expired, 2);
+    stage.store.sweep().await.unwrap();
+    let mut reasons: Vec<_> = ends(&stage).into_iter().map(|(_, reason, _)| reason).collect();
+    reasons.sort_unstable_by_key(|reason| *reason == RemoveReason::Idle);
+    assert_eq!(reasons, [RemoveReason::Expired, RemoveReason::Idle]);
+    assert_eq!(stage.store.resident_len(), 0);
+}
+
+#[tokio::test]
+async fn s6_what_a_sweep_could_not_remove_the_next_one_does_and_tells_once() {
+    let rig = Rig::new().await;
+    set_with(&rig, "alice", 1, ttl(10)).await;
+    rig.advance(10);
+    let _ = rig.observer.take();
+    rig.failing
+        .fail_next(Call::Apply, Fault::before(ErrorKind::Unavailable));
+    let report = rig.store.sweep().await.unwrap();
+    assert_eq!((report.expired, report.failed), (0, 1));
+    assert_eq!(
+        rig.get("alice").await,
+        None,
+        "not removed, and not returned either"
+    );
+    assert!(rig.observer.told().is_empty());
+    assert_eq!(rig.store.sweep().await.unwrap().expired, 1);
+    assert_eq!(ends(&rig), [("alice".to_owned(), RemoveReason::Expired, true)]);
+}
+
+#[tokio::test]
+async fn s6_what_has_ended_and_is_set_anew_ends_for_observers_first_and_is_new() {
+    for pure in [false, true] {
+        let stage = if pure {
+            Stage::pure(config()).await
+        } else {
+            Stage::new().await
+        };
+        let first = set_with(&stage, "alice", 1, ttl(10)).await;
+        assert_eq!(stage.get("alice").await, Some(1));
+        stage.advance(10);
+        let _ = stage.observer.take();
+        let second = stage.set("alice", 2).await;
+        assert!(second > first);
+        let told = stage.observer.take();
+        let names: Vec<_> = told.iter().map(|one| one.event.name()).collect();
+        assert_eq!(names, ["remove", "put"]);
+        let OwnedEvent::Remove { previous, reason, .. } = &told[0].event else {
+            panic!("{:?}", told[0]);
+        };
+        assert_eq!(*reason, RemoveReason::Expired);
+        assert!(matches!(previous, OwnedPrevious::Known(record) if number(record) == 1));
+        let record = stage.resident("alice").unwrap();
+        assert_eq!(record.created(), stage.clock.now(), "it is a new record");
+        assert_eq!((record.access().hits(), record.expiry().deadline), (0, None));
+        stage.advance(1_000);
+        assert_eq!(stage.store.sweep().await.unwrap().expired, 0);
+        assert_eq!(stage.get("alice").await, Some(2));
+        assert!(stage.observer.take().is_empty());
+        assert_eq!(stage.store.stats().expirations, 1);
+    }
+}
+
+#[tokio::test]
+async fn s6_an_eviction_does_not_bring_an_idle_record_back_that_has_ended() {
+    let stage = Stage::new().await;
+    set_with(&stage, "alice", 1, idle(100)).await;
+    // Ended, though what was persisted would let the data store give it out until 120.
+    stage.advance(100);
+    let _ = stage.observer.take();
+    stage.store.evict(&key("alice")).await.unwrap();
+    assert_eq!(stage.get("alice").await, None);
+    assert_eq!(stage.store.clear_memory().await.unwrap(), 0);
+    assert_eq!(
+        (stage.get("alice").await, stage.store.count().await.unwrap()),
+        (None, 0)
+    );
+    assert_eq!(ends(&stage), [("alice".to_owned(), RemoveReason::Idle, true)]);
+}
+
+/// How a record comes to its end.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Swept,
+    Removed,
+    Cleared,
+}
+
+#[tokio::test]
+async fn s6_what_has_ended_does_not_come_back_by_a_late_write() {
+    for end in [End::Swept, End::Removed, End::Cleared] {
+        let rig = Rig::new().await;
+        set_with(&rig, "alice", 1, ttl(10)).await;
+        rig.failing
+            .fail_next(Call::Apply, Fault::late(ErrorKind::Timeout));
+        let late = rig
+            .store
+            .set(&key("alice"), 2.into(), &WriteOptions::DEFAULT)
+            .await;
+        assert_eq!(kind(late), RecordErrorKind::OutcomeUnknown);
+        assert_eq!(rig.get("alice").await, Some(1), "the late write has not landed");
+        match end {
+            End::Swept => {
+                rig.advance(10);
+                assert_eq!(rig.store.sweep().await.unwrap().expired, 1);
+            }
+            End::Removed => drop(rig.store.remove(&key("alice")).await.unwrap()),
+            End::Cleared => drop(rig.store.delete_all().await.unwrap()),
+        }
+        assert_eq!(rig.failing.land().await.len(), 1);
+        rig.store.clear_memory().await.unwrap();
+        assert_eq!(rig.get("alice").await, None, "{end:?}");
+        assert_eq!(rig.store.count().await.unwrap(), 0, "{end:?}");
+        let again = rig.restarted(Plan::default()).await;
+        assert_eq!(again.get("alice").await, None, "{end:?}");
+    }
+}
