@@ -31,6 +31,8 @@ mod store;
 mod sweep;
 mod verify;
 
+/// The contract of the key-value stores that [`KvDataStore::over`] takes.
+pub use layerstore_kv as kv;
 pub use options::{
     DEFAULT_DEADLINE, DEFAULT_GROUP_RECORDS, DEFAULT_QUEUE_LEN, DEFAULT_READS, EmbeddedOptions,
 };

@@ -44,6 +44,9 @@ pub struct Builder {
     kind: DataStoreKind,
     directory: PathBuf,
     data_store: Option<Arc<dyn MapDataStore>>,
+    /// The data store above, where it is an embedded one.
+    #[cfg(feature = "embedded")]
+    opened: Option<Arc<layerstore_embedded::KvDataStore>>,
     engines: EngineMaker,
     observers: Vec<Arc<dyn MutationObserver>>,
     clock: Arc<dyn Clock>,
@@ -65,6 +68,8 @@ impl Builder {
             kind: DataStoreKind::Embedded,
             directory: PathBuf::from(DEFAULT_DIRECTORY),
             data_store: None,
+            #[cfg(feature = "embedded")]
+            opened: None,
             engines: Arc::new(|_, _| Arc::new(HashMapEngine::new()) as Arc<dyn StorageEngine>),
             observers: Vec::new(),
             clock: Arc::new(SystemClock),
@@ -124,6 +129,14 @@ impl Builder {
         self
     }
 
+    /// Keeps records in an embedded store that was opened before, over a key-value store or with options of your own.
+    #[cfg(feature = "embedded")]
+    pub fn embedded_store(mut self, store: Arc<layerstore_embedded::KvDataStore>) -> Self {
+        self.data_store = Some(Arc::clone(&store) as Arc<dyn MapDataStore>);
+        self.opened = Some(store);
+        self
+    }
+
     /// Keeps records nowhere: they live as long as the process, and only as long as memory has room.
     pub fn in_memory(mut self) -> Self {
         self.kind = DataStoreKind::Null;
@@ -141,6 +154,10 @@ impl Builder {
     /// Keeps records in a data store of your own.
     pub fn data_store(mut self, store: Arc<dyn MapDataStore>) -> Self {
         self.data_store = Some(store);
+        #[cfg(feature = "embedded")]
+        {
+            self.opened = None;
+        }
         self
     }
 
@@ -296,7 +313,11 @@ impl Builder {
 
     async fn open_data_store(&self) -> Result<Opened, Error> {
         if let Some(store) = &self.data_store {
-            return Ok(Opened::of(Arc::clone(store)));
+            return Ok(Opened {
+                store: Arc::clone(store),
+                #[cfg(feature = "embedded")]
+                embedded: self.opened.clone(),
+            });
         }
         match self.kind {
             DataStoreKind::Embedded => self.open_embedded().await,

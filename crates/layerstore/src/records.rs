@@ -68,11 +68,12 @@ impl Records {
     /// [`Error::Records`] when it has to be loaded and cannot be.
     pub async fn get(&self, key: &Key) -> Result<Option<Arc<Record>>, Error> {
         let store = self.partitions.of(key);
-        // A hit makes no future: memory is asked first.
-        match store.try_get(key) {
-            TryGet::Hit(record) => Ok(Some(record)),
-            TryGet::Absent => Ok(None),
-            TryGet::NeedsLoad => Ok(store.get(key).await?),
+        // A hit makes no boxed future. This read counts hits alone, so that a miss is counted once, by `get`.
+        let mut hit = None;
+        let _ = store.read(key, &mut |record| hit = Some(Arc::clone(record)));
+        match hit {
+            Some(record) => Ok(Some(record)),
+            None => Ok(store.get(key).await?),
         }
     }
 

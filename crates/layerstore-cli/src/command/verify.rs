@@ -104,3 +104,60 @@ fn json(map: &MapReport) -> String {
     })
     .to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use layerstore::embedded::kv::{Batch, Durability, KvBackend, KvRead, MemoryKv};
+    use layerstore::embedded::{EmbeddedOptions, KvDataStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_corrupt_record_is_named_by_map_and_key() {
+        let kv = Arc::new(MemoryKv::new());
+        let below = KvDataStore::over(kv.clone(), EmbeddedOptions::default()).unwrap();
+        let store = Layerstore::builder()
+            .embedded_store(Arc::new(below))
+            .build()
+            .await
+            .unwrap();
+        let map = store.map::<u64>("m").unwrap();
+        for key in ["sound", "broken\n"] {
+            map.set(key, &1).await.unwrap();
+        }
+        // Behind the store's back, as a disk would.
+        let name = kv
+            .keyspaces()
+            .unwrap()
+            .into_iter()
+            .find(|name| kv.get(name, b"broken\n").is_ok_and(|row| row.is_some()));
+        let name = name.unwrap();
+        let mut row = kv.get(&name, b"broken\n").unwrap().unwrap();
+        *row.last_mut().unwrap() ^= 1;
+        let mut batch = Batch::new();
+        batch.put(&name, b"broken\n", row);
+        assert!(kv.commit(&batch, Durability::Sync).is_ok());
+
+        let Found::Maps(maps) = read_all(&store).await.unwrap() else {
+            panic!("not an embedded store")
+        };
+        let text = text(&maps[0]);
+        assert!(
+            text.starts_with("m: 1 records, 0 expired, 0 tombstones, 1 corrupt\n"),
+            "{text}"
+        );
+        assert!(text.contains("corrupt: map m, key broken\\n: "), "{text}");
+        assert_eq!(run(&store, Form::Json).await.unwrap_err().exit, Exit::Corrupt);
+        assert_eq!(
+            super::super::stat::run(&store, Form::Text)
+                .await
+                .unwrap_err()
+                .exit,
+            Exit::Corrupt
+        );
+        assert!(store.close(Duration::from_secs(5)).await.is_complete());
+    }
+}

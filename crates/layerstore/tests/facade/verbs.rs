@@ -156,3 +156,29 @@ async fn a_value_of_another_type_is_an_error_that_names_it() {
         Some("hidden")
     );
 }
+
+#[test]
+fn a_hit_and_a_miss_are_each_counted_once() {
+    on_both_flavours(|| {
+        async {
+            let builder = Layerstore::builder().data_store_kind(DataStoreKind::Memory);
+            let store = builder
+                .map("m", MapSettings::new().partitions(2))
+                .build()
+                .await
+                .unwrap();
+            let map = store.map::<u64>("m").unwrap();
+            map.set("k", &1).await.unwrap();
+            let before = map.records().stats();
+            map.get("k").await.unwrap();
+            map.get("absent").await.unwrap();
+            let after = map.records().stats();
+            assert_eq!((after.hits - before.hits, after.misses - before.misses), (1, 1));
+            assert_eq!(
+                (after.writes, after.resident, map.records().resident_len()),
+                (1, 1, 1)
+            );
+        }
+        .boxed()
+    });
+}
