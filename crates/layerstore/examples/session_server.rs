@@ -155,7 +155,7 @@ pub(crate) async fn ask(address: SocketAddr, question: &str) -> Result<String, F
 }
 
 /// Logs somebody in, restarts the server, and finds the session again.
-async fn show() -> Result<(), Failure> {
+pub(crate) async fn show() -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
     let server = Server::start("127.0.0.1:0", directory.path(), Arc::new(SystemClock)).await?;
     let token = ask(server.address, "login alice").await?;

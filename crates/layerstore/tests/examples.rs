@@ -4,6 +4,10 @@
 mod custom_observer;
 #[path = "../examples/own_parts.rs"]
 mod own_parts;
+#[expect(
+    dead_code,
+    reason = "its `main` would take the arguments of the test runner for an address and a folder"
+)]
 #[path = "../examples/session_server.rs"]
 mod session_server;
 #[path = "../examples/slow_source.rs"]
@@ -24,7 +28,11 @@ fn the_examples_run() {
     assert!(slow_source::main().is_ok());
     assert!(custom_observer::main().is_ok());
     assert!(own_parts::main().is_ok());
-    assert!(session_server::main().is_ok());
+}
+
+#[tokio::test]
+async fn the_session_server_shows_itself() {
+    session_server::show().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
