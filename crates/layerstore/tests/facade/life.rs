@@ -141,6 +141,8 @@ async fn f3_a_dropped_store_lets_go_of_its_data_store() {
         .unwrap();
     let map = store.map::<u64>("m").unwrap();
     map.set("k", &1).await.unwrap();
+    // The task in the background has run, and waits.
+    tokio::task::yield_now().await;
     drop(store);
     // A map keeps the store alive.
     assert_eq!(map.get("k").await.unwrap(), Some(1));
