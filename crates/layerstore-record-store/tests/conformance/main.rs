@@ -1,5 +1,6 @@
 //! Every clause of the record store's contract, S1 to S10, and every row of the provenance table.
 
+mod s1;
 #[expect(
     clippy::unwrap_used,
     reason = "an unexpected answer ends the test, in its helpers too"
