@@ -253,8 +253,11 @@ async fn s1_delete_all_waits_for_writers_and_keeps_newcomers_waiting() {
     let deleted = delete.await.unwrap().version.unwrap();
     let after = after.await.unwrap().version.unwrap();
     assert!(before < deleted && deleted < after);
-    assert_eq!((rig.get("alice").await, rig.stored("alice").await), (Some(2), Some(2)));
-    assert_eq!(rig.observer.names(), ["put", "clear", "put"]);
+    assert_eq!(
+        (rig.get("alice").await, rig.stored("alice").await),
+        (Some(2), Some(2))
+    );
+    assert_eq!(rig.observer.names(), ["update", "clear", "update"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
