@@ -120,12 +120,11 @@ impl Scratch {
 
     fn cargo(&self, package: &str) -> Process {
         let target = self.target.to_string_lossy();
-        Process::cargo(&self.tree).env("CARGO_TARGET_DIR", &target).args([
-            "test",
-            "--package",
-            package,
-            "--tests",
-        ])
+        Process::cargo(&self.tree)
+            .env("CARGO_TARGET_DIR", &target)
+            // From patch to patch a few lines change, also where CI builds everything else from nothing.
+            .env("CARGO_INCREMENTAL", "1")
+            .args(["test", "--package", package, "--tests"])
     }
 }
 
