@@ -16,6 +16,8 @@ const DIR_VARIABLE: &str = "CRASH_CHILD_DIR";
 const START_VARIABLE: &str = "CRASH_CHILD_START";
 const KEYS: u64 = 500;
 const CALLERS: u64 = 8;
+/// Each opening replays the journal of all cycles before it: a new directory now and then keeps cycles equally long.
+const CYCLES_PER_DIRECTORY: u64 = 25;
 
 /// Kills the child after a random number of acknowledgements, again and again on the same directory.
 #[test]
@@ -26,10 +28,14 @@ fn acknowledged_writes_survive_kill_9() {
     let seed = proof::seed();
     let mut rng = fastrand::Rng::with_seed(seed);
     let cycles = proof::scaled(400);
-    let dir = tempfile::tempdir().unwrap();
+    let mut dir = tempfile::tempdir().unwrap();
     let mut newest: HashMap<u64, u64> = HashMap::new();
     let mut acknowledged = 0;
     for cycle in 0..cycles {
+        if cycle % CYCLES_PER_DIRECTORY == 0 {
+            dir = tempfile::tempdir().unwrap();
+            newest.clear();
+        }
         let start = (cycle + 1) * 1_000_000;
         let acks = run_and_kill(dir.path(), start, rng.usize(1..1_500));
         acknowledged += acks.len() as u64;
