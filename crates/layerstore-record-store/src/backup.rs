@@ -40,6 +40,7 @@ impl Core {
             RecordStoreError::new(kind, "put_backup", &self.map, what).because(error)
         })?;
         self.check_levels(crate::op::depth(record.value()), "put_backup")?;
+        self.check_size(key, &record, "put_backup")?;
         let growth = self.memory.growth(key, &record);
         let reservation = self.wait_for_room(growth, "put_backup").await?;
         if let Some(kind) = kind {

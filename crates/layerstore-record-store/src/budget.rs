@@ -137,7 +137,7 @@ impl Budget {
         }
     }
 
-    /// Gives the memory of a record back once nobody holds the record any more.
+    /// Gives the memory of a record back once the data store has confirmed it, or nobody holds it any more.
     pub(crate) fn give_back_after(&self, record: &Arc<Record>, amount: u64) {
         lock(&self.queued).push((Arc::downgrade(record), amount));
     }
@@ -160,7 +160,9 @@ impl Budget {
     fn settle_queued(&self) -> bool {
         let mut freed = 0_u64;
         lock(&self.queued).retain(|(record, amount)| {
-            let held = record.strong_count() > 0;
+            let held = record
+                .upgrade()
+                .is_some_and(|record| record.last_stored().is_none());
             freed += if held { 0 } else { *amount };
             held
         });

@@ -166,13 +166,13 @@ impl Entry {
         self.record.clone()
     }
 
-    /// Returns the memory that the write takes more than what is there.
-    pub(crate) fn growth(&self, core: &Core, record: &Record) -> u64 {
-        if core.keeps(record) {
-            core.memory.growth(self.pass.key(), record)
-        } else {
-            0
+    /// Returns the memory that the write takes more than what is there; refuses what could never fit.
+    pub(crate) fn growth(&self, core: &Core, record: &Record) -> Result<u64, RecordStoreError> {
+        if !core.keeps(record) {
+            return Ok(0);
         }
+        core.check_size(self.pass.key(), record, self.op.name())?;
+        Ok(core.memory.growth(self.pass.key(), record))
     }
 
     /// Puts the write together as the data store takes it.

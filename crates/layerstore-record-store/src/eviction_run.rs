@@ -47,6 +47,25 @@ impl Core {
         }
     }
 
+    /// Refuses a record that takes more than the whole budget: there is nothing to wait for.
+    pub(crate) fn check_size(
+        &self,
+        key: &Key,
+        record: &Record,
+        operation: &'static str,
+    ) -> Result<(), RecordStoreError> {
+        let charge = self.memory.budget.charge(key, record);
+        if self.memory.budget.could_fit(charge) {
+            return Ok(());
+        }
+        let what = format!(
+            "it takes {charge} of a budget of {:?}",
+            self.memory.budget.limit()
+        );
+        let kind = RecordErrorKind::TooLarge;
+        Err(RecordStoreError::new(kind, operation, &self.map, what).at_key(key))
+    }
+
     /// Reserves memory, waiting for it up to the put deadline.
     pub(crate) async fn wait_for_room(
         self: &Arc<Self>,
@@ -55,7 +74,7 @@ impl Core {
     ) -> Result<Reservation, RecordStoreError> {
         let budget = &self.memory.budget;
         let deadline = Instant::now() + self.config.put_deadline;
-        while budget.could_fit(amount) {
+        loop {
             let freed = budget.freed();
             tokio::pin!(freed);
             // Registered before the try, so that room that is made in between is not missed.
@@ -91,8 +110,7 @@ impl Core {
     /// Removes a record from memory that the data store has, and tells observers. The caller holds the gate.
     pub(crate) fn evict_held(&self, pass: &Pass, record: &Arc<Record>, now: Millis) {
         let key = pass.key();
-        let queued = !self.is_null && !self.store.is_loadable(&self.map, key);
-        if queued {
+        if self.is_queued(key, record) {
             self.memory.remove_queued(key);
         } else {
             self.memory.remove(key);
@@ -134,10 +152,16 @@ impl Core {
         true
     }
 
+    /// Tells whether the data store holds on to a record that is still on its way.
+    fn is_queued(&self, key: &Key, record: &Record) -> bool {
+        !self.is_null && record.last_stored().is_none() && !self.store.is_loadable(&self.map, key)
+    }
+
     /// Evicts the candidate that the policy chooses, the next if a writer is at it.
     fn evict_among(&self, mut drawn: Vec<(Key, Arc<Record>)>, now: Millis) -> bool {
         let policy = &self.config.eviction;
-        drawn.retain(|(key, record)| self.is_evictable(key, record, now));
+        // To evict what the data store's queue holds on to would free nothing.
+        drawn.retain(|(key, record)| self.is_evictable(key, record, now) && !self.is_queued(key, record));
         let mut candidates: Vec<_> = drawn
             .iter()
             .map(|(key, record)| self.candidate(key, record, now))

@@ -123,7 +123,13 @@ impl Job {
             let Some(record) = entry.stamp(&self.core) else {
                 break;
             };
-            let growth = entry.growth(&self.core, &record);
+            let growth = match entry.growth(&self.core, &record) {
+                Ok(growth) => growth,
+                Err(error) => {
+                    self.fail_at(ready, error);
+                    continue;
+                }
+            };
             let operation = entry.op.name();
             if entry.reservation.is_none() {
                 entry.reservation = self.core.make_room(growth, Room::Make);

@@ -131,7 +131,10 @@ impl Core {
                 return Step::Waits;
             };
             if entry.reservation.is_none() {
-                entry.reservation = self.make_room(entry.growth(self, &record), Room::Make);
+                match entry.growth(self, &record) {
+                    Ok(growth) => entry.reservation = self.make_room(growth, Room::Make),
+                    Err(error) => return Step::Failed(error),
+                }
             }
             if entry.reservation.is_none() {
                 return Step::Waits;
