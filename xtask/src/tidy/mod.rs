@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 use tree::Tree;
 
 /// Clauses whose tests or defects are being written: told, but not yet held against anyone. Shrinks to nothing.
-const PENDING: [&str; 7] = ["S1", "S2", "S3", "S7", "S8", "S9", "S10"];
+const PENDING: [&str; 4] = ["S7", "S8", "S9", "S10"];
 
 /// Runs every check and prints what each finds.
 pub(crate) fn run(workspace: &Workspace) -> Outcome<()> {
