@@ -32,6 +32,18 @@ mod s6;
 mod s6_sweeps;
 mod s7;
 mod s8;
+#[expect(
+    clippy::unwrap_used,
+    reason = "an unexpected answer ends the test, in its helpers too"
+)]
+mod s9;
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "an unexpected answer ends the test, in its helpers too"
+)]
+mod s9_verbs;
 mod spine;
 #[expect(
     clippy::unwrap_used,
