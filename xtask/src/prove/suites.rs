@@ -16,7 +16,7 @@ pub(crate) struct Proof {
 pub(crate) const DEFECTS: &str = "defects";
 
 /// Every proof, by suite.
-pub(crate) const PROOFS: [Proof; 14] = [
+pub(crate) const PROOFS: [Proof; 16] = [
     proof(
         "engine",
         "R11",
@@ -44,6 +44,20 @@ pub(crate) const PROOFS: [Proof; 14] = [
         "layerstore-cli",
         "r01_",
         "kill -9 while importing: what was reported is there",
+    ),
+    proof(
+        "backends",
+        "R01",
+        "layerstore-embedded",
+        "r01_",
+        "kill -9 while eight callers write: what was acknowledged is there",
+    ),
+    proof(
+        "backends",
+        "M1",
+        "layerstore-embedded",
+        "m1_",
+        "a million records recovered exactly from the store itself",
     ),
     proof(
         "backends",

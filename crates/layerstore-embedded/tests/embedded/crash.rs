@@ -21,7 +21,7 @@ const CYCLES_PER_DIRECTORY: u64 = 25;
 
 /// Kills the child after a random number of acknowledgements, again and again on the same directory.
 #[test]
-fn acknowledged_writes_survive_kill_9() {
+fn r01_acknowledged_writes_survive_kill_9() {
     if let Some(dir) = std::env::var_os(DIR_VARIABLE) {
         return commit_until_killed(Path::new(&dir));
     }
@@ -46,7 +46,7 @@ fn acknowledged_writes_survive_kill_9() {
         check(dir.path(), &newest);
     }
     proof::report(
-        "kill-9",
+        "R01",
         &[
             ("cycles", cycles),
             ("acknowledged", acknowledged),
@@ -93,7 +93,7 @@ fn spawn(dir: &Path, start: u64) -> Child {
         .args([
             "--exact",
             "--nocapture",
-            "crash::acknowledged_writes_survive_kill_9",
+            "crash::r01_acknowledged_writes_survive_kill_9",
         ])
         .env(DIR_VARIABLE, dir)
         .env(START_VARIABLE, start.to_string())

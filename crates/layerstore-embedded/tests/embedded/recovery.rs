@@ -34,7 +34,7 @@ fn record(number: u64) -> Record {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_million_records_come_back_exactly() {
+async fn m1_a_million_records_come_back_exactly() {
     const BATCH: u64 = 1_000;
     let count = proof::scaled(1_000_000);
     let dir = tempfile::tempdir().unwrap();
@@ -66,5 +66,5 @@ async fn a_million_records_come_back_exactly() {
     assert!(store.verify().await.unwrap().is_sound());
     let claim = store.claim(&map).await.unwrap();
     assert_eq!(claim.high_water, version(1_000_000 + count - 1));
-    proof::report("recovery", &[("records", count), ("violations", 0)]);
+    proof::report("M1", &[("records", count), ("violations", 0)]);
 }
