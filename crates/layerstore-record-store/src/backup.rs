@@ -3,6 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use layerstore_engine::Lookup;
 use layerstore_observer::{MutationEvent, Ownership, PreviousValue};
 use layerstore_record::{Key, Provenance, Record};
 
@@ -29,7 +30,13 @@ impl Core {
     ) -> Result<Outcome<()>, RecordStoreError> {
         self.check_open("put_backup")?;
         let pass = self.pass(key, "put_backup").await?;
-        let held = self.memory.record(key);
+        // The lookup ends before the wait: a guard of the engine must not be held across it.
+        let lookup = self.memory.engine.lookup(key);
+        let held = match lookup {
+            Lookup::Hit(held) => Some(held),
+            Lookup::Miss => None,
+            Lookup::Cold(cold) => self.thaw(cold, "put_backup").await?,
+        };
         if let Some(held) = held.as_ref().filter(|held| held.version() >= record.version()) {
             let error = self.error(RecordErrorKind::NotNewer, "put_backup");
             return Err(error.at_key(key).with_current(Some(held.version())));

@@ -43,6 +43,7 @@ impl Core {
                 .is_none_or(|found| held.version() >= found.version())
         };
         if let Some(held) = held.filter(newer) {
+            self.note_reading(key, &held, reading);
             return (Some(held), false);
         }
         let Some(record) = found else {

@@ -65,15 +65,17 @@ impl Job {
                 Looked::Cold(handle) => cold.push((at, handle)),
             }
         }
-        let mut failed = self.load_missing(&missing).await;
+        let mut failed = Vec::new();
         for (at, handle) in cold {
             match core.thaw(handle, self.entries[at].1.op.name()).await {
-                Ok(record) => {
-                    self.entries[at].1.held = Some(record.map_or(Held::Absent, Held::Memory));
-                }
+                Ok(Some(record)) => self.entries[at].1.held = Some(Held::Memory(record)),
+                Ok(None) if core.is_null => self.entries[at].1.held = Some(Held::Absent),
+                // It is not in the disk tier any more: the data store knows.
+                Ok(None) => missing.push(at),
                 Err(error) => failed.push((at, error)),
             }
         }
+        failed.extend(self.load_missing(&missing).await);
         failed.sort_unstable_by_key(|(at, _)| *at);
         for (at, error) in failed.into_iter().rev() {
             self.fail_at(at, error);

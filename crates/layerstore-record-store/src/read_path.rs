@@ -188,9 +188,12 @@ impl Core {
         let mut found = vec![None; tickets.len()];
         let mut below = Vec::new();
         for (at, ticket) in tickets.iter().enumerate() {
-            match self.cold(&ticket.key) {
-                Some(cold) => found[at] = self.thaw(cold, "load").await?,
-                None => below.push(at),
+            if let Some(cold) = self.cold(&ticket.key) {
+                found[at] = self.thaw(cold, "load").await?;
+            }
+            // It may have left the disk tier meanwhile: that says nothing of what the data store has.
+            if found[at].is_none() {
+                below.push(at);
             }
         }
         if below.is_empty() || self.is_null {
@@ -229,6 +232,17 @@ impl Core {
         found
     }
 
+    /// Keeps a record alive that was read, and that the reader found in memory only after it had asked for more.
+    pub(crate) fn note_reading(&self, key: &Key, record: &Record, reading: Reading) {
+        let now = self.now();
+        if reading == Reading::Now && is_live(record, now) {
+            record.access().touch(now);
+            if self.has_moved(record) {
+                self.note_moved(key);
+            }
+        }
+    }
+
     pub(crate) fn touch(&self, key: &Key, record: &Record) {
         if self.touch_record(record, self.now()) {
             self.note_moved(key);
@@ -239,6 +253,10 @@ impl Core {
     fn touch_record(&self, record: &Record, now: Millis) -> bool {
         record.access().touch(now);
         self.counters.hit();
+        self.has_moved(record)
+    }
+
+    fn has_moved(&self, record: &Record) -> bool {
         record.expiry().max_idle.is_some()
             && !self.is_null
             && record.expiry().has_moved(record.access().last_access())

@@ -4,6 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use layerstore_data_store::ScanRequest;
+use layerstore_engine::Lookup;
 use layerstore_record::{Key, Record};
 
 use crate::core::Core;
@@ -80,10 +81,11 @@ impl Core {
 
     /// Reads a record from the data store even if memory has it.
     pub(crate) async fn load(self: &Arc<Self>, key: &Key) -> Result<Option<Arc<Record>>, RecordStoreError> {
-        let loaded = if self.is_null {
-            self.memory.record(key)
-        } else {
-            self.load_shared(key, Reading::Now, "load").await?
+        // Without a data store memory is all there is, the engine's disk tier included.
+        let resident = self.memory.record(key).filter(|_| self.is_null);
+        let loaded = match resident {
+            Some(record) => Some(record),
+            None => self.load_shared(key, Reading::Now, "load").await?,
         };
         Ok(loaded.filter(|record| is_live(record, self.now())))
     }
@@ -117,7 +119,8 @@ impl Core {
 
     async fn preload_page(&self, start: Bound<Key>, limit: usize) -> Result<Preloaded, RecordStoreError> {
         let page = self.scan_page(ScanRequest::first(limit).from(start)).await?;
-        let missing = |(key, _): &(Key, Arc<Record>)| self.memory.record(key).is_none();
+        // What lies in the engine's disk tier is there already, and would not be installed.
+        let missing = |(key, _): &(Key, Arc<Record>)| matches!(self.memory.engine.lookup(key), Lookup::Miss);
         let keys: Vec<_> = page
             .records
             .into_iter()

@@ -87,7 +87,7 @@ impl Core {
         match lookup {
             Lookup::Hit(record) => Ok(Some(record)),
             Lookup::Miss => Ok(below),
-            Lookup::Cold(cold) => self.thaw(cold, "scan").await,
+            Lookup::Cold(cold) => Ok(self.thaw(cold, "scan").await?.or(below)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
-use layerstore_engine::Slot;
+use layerstore_engine::{Lookup, Slot};
 use layerstore_observer::{MutationEvent, Ownership, PreviousValue};
 use layerstore_record::{Key, Millis, Provenance, Record};
 
@@ -94,10 +94,11 @@ impl Core {
         }
         drop(moved);
         let now = self.now();
-        let verb = |key: Key| {
-            let record = self.memory.record(&key)?;
-            let has_ended = end_reason(&record, now).is_some();
-            Some((key, if has_ended { Op::Expire } else { Op::PersistIdle }))
+        let verb = |key: Key| match self.memory.engine.lookup(&key) {
+            Lookup::Hit(record) if end_reason(&record, now).is_some() => Some((key, Op::Expire)),
+            // What became cold since it was read is read again for its deadline: lost, it would end early.
+            Lookup::Hit(_) | Lookup::Cold(_) => Some((key, Op::PersistIdle)),
+            Lookup::Miss => None,
         };
         some.into_iter().filter_map(verb).collect()
     }
@@ -190,8 +191,13 @@ impl Core {
         if entries.is_empty() {
             return;
         }
+        // In a task of its own, as every write (S3): who sweeps may go away, and observers hear of what was removed.
         let job = Job::new(Arc::clone(self), Ancestry::here(), entries);
-        for (place, result) in job.run().await {
+        let Ok(results) = self.tasks.spawn(job.run()).await else {
+            report.failed += expiring.len();
+            return;
+        };
+        for (place, result) in results {
             match result {
                 Ok(written) if written.version.is_none() => {}
                 Ok(_) if expiring[place] => report.expired += 1,

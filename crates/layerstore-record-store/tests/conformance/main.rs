@@ -2,6 +2,11 @@
 
 #[expect(
     clippy::unwrap_used,
+    reason = "an unexpected answer ends the test, in its helpers too"
+)]
+mod cold;
+#[expect(
+    clippy::unwrap_used,
     reason = "a lock is poisoned only where a test has failed"
 )]
 mod queueing;
@@ -44,6 +49,7 @@ mod s9;
     reason = "an unexpected answer ends the test, in its helpers too"
 )]
 mod s9_verbs;
+mod slow_tier;
 mod spine;
 #[expect(
     clippy::unwrap_used,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use layerstore_data_store::{InMemoryDataStore, MapDataStore, NullDataStore};
-use layerstore_engine::HashMapEngine;
+use layerstore_engine::{HashMapEngine, StorageEngine};
 use layerstore_observer::MutationObserver;
 use layerstore_record::{Hlc, Key, MapName, NodeId, Record, Value};
 use layerstore_record_store::{
@@ -157,10 +157,21 @@ impl Stage {
         below: Arc<InMemoryDataStore>,
         data_store: Arc<dyn MapDataStore>,
     ) -> Self {
+        Self::on_engine(Arc::new(HashMapEngine::new()), plan, clock, below, data_store).await
+    }
+
+    /// The same with an engine of the test's.
+    pub(crate) async fn on_engine(
+        engine: Arc<dyn StorageEngine>,
+        plan: Plan,
+        clock: ManualClock,
+        below: Arc<InMemoryDataStore>,
+        data_store: Arc<dyn MapDataStore>,
+    ) -> Self {
         let observer = Arc::new(RecordingObserver::new("recorder"));
         let told: Arc<dyn MutationObserver> = Arc::clone(&observer) as _;
         let hlc = Arc::new(Hlc::new(NodeId(plan.node), clock.shared()));
-        let store = DefaultRecordStore::builder(map(), Arc::new(HashMapEngine::new()), data_store)
+        let store = DefaultRecordStore::builder(map(), engine, data_store)
             .hlc(hlc)
             .observer(told)
             .config(plan.config)
