@@ -5,6 +5,13 @@
     reason = "an unexpected answer ends the test, in its helpers too"
 )]
 mod cold;
+mod dawdling;
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "an unexpected answer ends the test, in its helpers too"
+)]
+mod drops;
 #[expect(
     clippy::unwrap_used,
     reason = "a lock is poisoned only where a test has failed"
@@ -17,6 +24,7 @@ mod queueing;
 mod s1;
 mod s10;
 mod s2;
+mod s2_retries;
 mod s3;
 #[expect(
     clippy::unwrap_used,
