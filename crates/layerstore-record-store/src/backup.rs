@@ -49,7 +49,7 @@ impl Core {
         self.check_levels(crate::op::depth(record.value()), "put_backup")?;
         self.check_size(key, &record, "put_backup")?;
         let growth = self.memory.growth(key, &record);
-        let reservation = self.wait_for_room(growth, "put_backup").await?;
+        let reservation = self.wait_for_room(growth, "put_backup", &self.patience()).await?;
         if let Some(kind) = kind {
             kind.settle();
         }
@@ -106,7 +106,7 @@ impl Core {
             let Some(last) = keys.last().cloned() else {
                 return Ok(report);
             };
-            let passes = self.pass_all(&keys, "promote").await?;
+            let passes = self.pass_all(&keys, "promote", &self.patience()).await?;
             // Between the list and the gates some may have been overwritten: they are no backups any more.
             let still = passes
                 .into_iter()

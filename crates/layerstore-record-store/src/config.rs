@@ -44,7 +44,7 @@ pub struct RecordStoreConfig {
     pub eviction: Arc<dyn EvictionPolicy>,
     /// What becomes of ended records.
     pub expiry: ExpiryPolicy,
-    /// How long a write waits for its turn and for room.
+    /// How long a write waits for its turn and for room, a batch for that of all its records together.
     pub put_deadline: Duration,
     /// How long one call of the data store may take.
     pub store_deadline: Duration,
@@ -52,7 +52,7 @@ pub struct RecordStoreConfig {
     pub load_deadline: Duration,
     /// How many loads run at once, at least 1.
     pub load_concurrency: usize,
-    /// How many keys may wait to be loaded, at least 1.
+    /// How many keys may wait to be loaded, at least 1; a batch of more is loaded in slices.
     pub load_queue: usize,
     /// How many writes may be under way in the data store, at least 1.
     pub write_concurrency: usize,

@@ -22,6 +22,7 @@ use crate::loads::Loads;
 use crate::lock::lock;
 use crate::memory::Memory;
 use crate::partition::Partition;
+use crate::patience::Patience;
 use crate::tasks::Tasks;
 
 /// The inside of a record store: held by its handle and by the tasks under way.
@@ -67,6 +68,11 @@ impl Core {
         self.hlc.now()
     }
 
+    /// Returns how long the writes of one call may wait together.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience::new(self.config.put_deadline)
+    }
+
     pub(crate) fn error(&self, kind: RecordErrorKind, operation: &'static str) -> RecordStoreError {
         RecordStoreError::new(kind, operation, &self.map, "")
     }
@@ -94,16 +100,17 @@ impl Core {
             .map_err(|error| error.at_key(key))
     }
 
-    /// Passes the gates of several keys, within the put deadline.
+    /// Passes the gates of several keys, as long as there is patience.
     pub(crate) async fn pass_all(
         &self,
         keys: &[Key],
         operation: &'static str,
+        patience: &Patience,
     ) -> Result<Vec<Pass>, RecordStoreError> {
-        let passed = tokio::time::timeout(self.config.put_deadline, self.gates.pass_all(keys)).await;
+        let passed = patience.wait(self.gates.pass_all(keys)).await;
         let late = || self.late(operation, self.config.put_deadline, "other writers of the keys");
         passed
-            .map_err(|_| late())?
+            .ok_or_else(late)?
             .map_err(|refused| self.refusal(refused, operation))
     }
 

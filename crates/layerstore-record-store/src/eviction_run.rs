@@ -15,6 +15,7 @@ use crate::eviction::Candidate;
 use crate::expiry::end_reason;
 use crate::gate::Pass;
 use crate::lock::lock;
+use crate::patience::Patience;
 use crate::telling::Ancestry;
 
 /// Whether others may be evicted for what is to come.
@@ -66,45 +67,51 @@ impl Core {
         Err(RecordStoreError::new(kind, operation, &self.map, what).at_key(key))
     }
 
-    /// Reserves memory, waiting for it up to the put deadline.
+    /// Reserves memory, waiting for it as long as there is patience.
     pub(crate) async fn wait_for_room(
         self: &Arc<Self>,
         amount: u64,
         operation: &'static str,
+        patience: &Patience,
     ) -> Result<Reservation, RecordStoreError> {
+        let (started, deadline) = (Instant::now(), patience.deadline());
+        let reserved = self.reserve_until(amount, deadline).await;
+        patience.take(started.elapsed());
+        let over_budget = || {
+            count(&self.counters.over_budget);
+            let budget = &self.memory.budget;
+            let what = format!(
+                "{amount} of {:?} wanted, {} in use: raise the budget, or choose an eviction policy that frees some",
+                budget.limit(),
+                budget.used()
+            );
+            RecordStoreError::new(RecordErrorKind::OverBudget, operation, &self.map, what)
+        };
+        reserved.ok_or_else(over_budget)
+    }
+
+    /// Reserves memory, if that is possible until then.
+    async fn reserve_until(self: &Arc<Self>, amount: u64, deadline: Instant) -> Option<Reservation> {
         let budget = &self.memory.budget;
-        let deadline = Instant::now() + self.config.put_deadline;
         loop {
             let freed = budget.freed();
             tokio::pin!(freed);
             // Registered before the try, so that room that is made in between is not missed.
             freed.as_mut().enable();
             if let Some(reservation) = self.make_room(amount, Room::Make) {
-                return Ok(reservation);
+                return Some(reservation);
+            }
+            if Instant::now() >= deadline {
+                return None;
             }
             // What has ended takes room that only its removal through the data store gives back.
             Box::pin(self.sweep_once()).await;
             if let Some(reservation) = self.make_room(amount, Room::Make) {
-                return Ok(reservation);
+                return Some(reservation);
             }
             let wait = deadline.saturating_duration_since(Instant::now()).min(RETRY);
             let _ = tokio::time::timeout(wait, freed).await;
-            if Instant::now() >= deadline {
-                break;
-            }
         }
-        count(&self.counters.over_budget);
-        let what = format!(
-            "{amount} of {:?} wanted, {} in use: raise the budget, or choose an eviction policy that frees some",
-            budget.limit(),
-            budget.used()
-        );
-        Err(RecordStoreError::new(
-            RecordErrorKind::OverBudget,
-            operation,
-            &self.map,
-            what,
-        ))
     }
 
     /// Removes a record from memory that the data store has, and tells observers. The caller holds the gate.

@@ -12,6 +12,7 @@ use crate::entry::{Entry, Judged, Looked, Written};
 use crate::error::{RecordErrorKind, RecordStoreError};
 use crate::eviction_run::Room;
 use crate::op::Held;
+use crate::patience::Patience;
 use crate::telling::Ancestry;
 
 /// What became of one write of a job.
@@ -24,6 +25,7 @@ pub(crate) struct Job {
     /// What is still to be done, by its place in the request.
     entries: Vec<(usize, Entry)>,
     done: Vec<(usize, Result1)>,
+    patience: Arc<Patience>,
 }
 
 /// While the data store is being called: should the call never return, nobody knows what was written.
@@ -35,11 +37,18 @@ struct Applying<'a> {
 impl Job {
     pub(crate) fn new(core: Arc<Core>, ancestry: Ancestry, entries: Vec<(usize, Entry)>) -> Self {
         Self {
+            patience: Arc::new(core.patience()),
             core,
             ancestry,
             entries,
             done: Vec::new(),
         }
+    }
+
+    /// Shares what is left of the caller's patience.
+    pub(crate) fn waiting(mut self, patience: Arc<Patience>) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Does everything; returns what became of each, by its place in the request.
@@ -141,7 +150,7 @@ impl Job {
                 break;
             }
             if entry.reservation.is_none() {
-                match self.core.wait_for_room(growth, operation).await {
+                match self.core.wait_for_room(growth, operation, &self.patience).await {
                     Ok(reservation) => entry.reservation = Some(reservation),
                     Err(error) => {
                         self.fail_at(ready, error);

@@ -31,6 +31,7 @@ mod memory;
 mod op;
 mod outcome;
 mod partition;
+mod patience;
 mod read_path;
 mod record_store;
 mod request;

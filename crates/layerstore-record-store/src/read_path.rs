@@ -14,6 +14,15 @@ use crate::install::Reading;
 use crate::loads::{Full, Joined, Loaded, Ticket, Waiting};
 use crate::outcome::TryGet;
 
+/// Loads of one call that run together.
+#[derive(Default)]
+struct Slice {
+    /// The loads that are this call's to make.
+    tickets: Vec<Ticket>,
+    /// Every load that it waits for, by the place of its key.
+    waiting: Vec<(usize, Waiting)>,
+}
+
 impl Core {
     /// Answers from memory, counting a hit.
     pub(crate) fn try_get(&self, key: &Key) -> TryGet {
@@ -108,33 +117,45 @@ impl Core {
         self.arrive(waiting, operation).await
     }
 
-    /// Loads several records with one call; those that are being loaded already are waited for.
+    /// Loads several records with one call, or with one a slice where they are more than may wait to be loaded at once;
+    /// those that are being loaded already are waited for.
     pub(crate) async fn get_all(
         self: &Arc<Self>,
         keys: &[Key],
     ) -> Result<Vec<Option<Arc<Record>>>, RecordStoreError> {
         self.check_open("get_all")?;
-        let mut found = Vec::with_capacity(keys.len());
-        let mut waiting = Vec::new();
-        let mut tickets: Vec<Ticket> = Vec::new();
+        let mut found = vec![None; keys.len()];
+        let mut slice = Slice::default();
         for (at, key) in keys.iter().enumerate() {
             let known = self.try_get(key);
-            if known == TryGet::NeedsLoad {
-                let joined = match self.join(key, "get_all") {
-                    Ok(joined) => joined,
-                    Err(error) => {
-                        // Others may have joined the loads that were to begin: they hear why those do not.
-                        for ticket in tickets {
-                            ticket.tell(Err(error.clone()));
-                        }
-                        return Err(error);
-                    }
-                };
-                tickets.extend(joined.ticket);
-                waiting.push((at, joined.waiting));
+            if known != TryGet::NeedsLoad {
+                found[at] = known.hit();
+                continue;
             }
-            found.push(known.hit());
+            let joined = match self.loads.join(key) {
+                Ok(joined) => joined,
+                // Others fill the queue: the store is busy.
+                Err(Full) if slice.tickets.is_empty() => return Err(self.busy(key, "get_all")),
+                Err(Full) => {
+                    // This call has filled it: what it wants next waits for what it wanted first.
+                    self.load_slice(std::mem::take(&mut slice), &mut found).await?;
+                    self.join(key, "get_all")?
+                }
+            };
+            slice.tickets.extend(joined.ticket);
+            slice.waiting.push((at, joined.waiting));
         }
+        self.load_slice(slice, &mut found).await?;
+        Ok(found)
+    }
+
+    /// Loads a slice and puts what comes of it in its places.
+    async fn load_slice(
+        self: &Arc<Self>,
+        slice: Slice,
+        found: &mut [Option<Arc<Record>>],
+    ) -> Result<(), RecordStoreError> {
+        let Slice { tickets, waiting } = slice;
         if !tickets.is_empty() {
             let core = Arc::clone(self);
             drop(
@@ -146,13 +167,15 @@ impl Core {
             let loaded = self.arrive(waiting, "get_all").await?;
             found[at] = loaded.filter(|record| is_live(record, self.now()));
         }
-        Ok(found)
+        Ok(())
     }
 
     fn join(&self, key: &Key, operation: &'static str) -> Result<Joined, RecordStoreError> {
-        self.loads
-            .join(key)
-            .map_err(|Full| self.error(RecordErrorKind::Busy, operation).at_key(key))
+        self.loads.join(key).map_err(|Full| self.busy(key, operation))
+    }
+
+    fn busy(&self, key: &Key, operation: &'static str) -> RecordStoreError {
+        self.error(RecordErrorKind::Busy, operation).at_key(key)
     }
 
     async fn arrive(&self, mut waiting: Waiting, operation: &'static str) -> Loaded {

@@ -72,7 +72,8 @@ pub trait RecordStore: Send + Sync + 'static {
     /// What keeps it from being loaded: `Store`, `Deadline`, `Busy`, `Engine`, `Closed`.
     async fn get(&self, key: &Key) -> Result<Option<Arc<Record>>, RecordStoreError>;
 
-    /// Reads several records in the order given, with one load of what is not in memory.
+    /// Reads several records in the order given, with one load of what is not in memory; where that is more than may wait to
+    /// be loaded, with one load after the other, each with the load deadline.
     ///
     /// # Errors
     /// As [`get`](Self::get): one for all.

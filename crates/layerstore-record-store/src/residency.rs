@@ -135,7 +135,7 @@ impl Core {
             return Ok(preloaded);
         }
         // Read again under the gates: no write comes between the read and the installation.
-        let passes = self.pass_all(&keys, "preload").await?;
+        let passes = self.pass_all(&keys, "preload", &self.patience()).await?;
         let records = self.load_now(&keys, "preload").await?;
         for (pass, record) in passes.iter().zip(records) {
             let Some(record) = record.filter(|record| !record.is_tombstone()) else {

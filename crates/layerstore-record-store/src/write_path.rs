@@ -15,6 +15,7 @@ use crate::error::{RecordErrorKind, RecordStoreError};
 use crate::eviction_run::Room;
 use crate::job::{Job, Result1};
 use crate::op::Op;
+use crate::patience::Patience;
 use crate::telling::Ancestry;
 
 /// What became of a try without waiting.
@@ -34,7 +35,9 @@ impl Core {
         match self.attempt(Entry::new(pass, op)) {
             Attempt::Done(result) => *result,
             Attempt::Waits(entry) => {
-                let mut results = self.run_apart(vec![(0, *entry)], operation).await?;
+                let mut results = self
+                    .run_apart(vec![(0, *entry)], operation, Arc::new(self.patience()))
+                    .await?;
                 let result = results.pop().map(|(_, result)| result);
                 result.unwrap_or_else(|| Err(self.error(RecordErrorKind::Closed, operation)))
             }
@@ -48,6 +51,7 @@ impl Core {
         let mut results: Vec<Option<Result1>> = Vec::new();
         results.resize_with(ops.len(), || None);
         let mut places: Vec<usize> = (0..ops.len()).collect();
+        let patience = Arc::new(self.patience());
         while !ops.is_empty() {
             let mut seen = HashSet::with_hasher(RandomState::default());
             let (mut round, mut later) = (Vec::new(), Vec::new());
@@ -58,7 +62,7 @@ impl Core {
                     later.push((place, (key, op)));
                 }
             }
-            for (place, result) in self.write_round(round).await {
+            for (place, result) in self.write_round(round, &patience).await {
                 results[place] = Some(result);
             }
             (places, ops) = later.into_iter().unzip();
@@ -71,7 +75,11 @@ impl Core {
     }
 
     /// Makes writes to different keys.
-    async fn write_round(self: &Arc<Self>, round: Vec<(usize, Key, Op)>) -> Vec<(usize, Result1)> {
+    async fn write_round(
+        self: &Arc<Self>,
+        round: Vec<(usize, Key, Op)>,
+        patience: &Arc<Patience>,
+    ) -> Vec<(usize, Result1)> {
         let mut results = Vec::with_capacity(round.len());
         let mut admitted = Vec::with_capacity(round.len());
         for (place, key, op) in round {
@@ -85,12 +93,13 @@ impl Core {
         };
         let keys: Vec<_> = admitted.iter().map(|(_, key, _)| key.clone()).collect();
         let places: Vec<_> = admitted.iter().map(|(place, ..)| *place).collect();
-        let ran = match self.pass_all(&keys, operation).await {
+        let ran = match self.pass_all(&keys, operation, patience).await {
             Err(error) => Err(error),
             Ok(passes) => {
                 let entries = passes.into_iter().zip(admitted);
                 let entries = entries.map(|(pass, (place, _, op))| (place, Entry::new(pass, op)));
-                self.run_apart(entries.collect(), operation).await
+                self.run_apart(entries.collect(), operation, Arc::clone(patience))
+                    .await
             }
         };
         match ran {
@@ -162,6 +171,7 @@ impl Core {
         self: &Arc<Self>,
         entries: Vec<(usize, Entry)>,
         operation: &'static str,
+        patience: Arc<Patience>,
     ) -> Result<Vec<(usize, Result1)>, RecordStoreError> {
         let permit = Arc::clone(&self.writes).acquire_owned();
         let late = || {
@@ -171,11 +181,12 @@ impl Core {
                 "other writes to the data store",
             )
         };
-        let permit = tokio::time::timeout(self.config.put_deadline, permit)
+        let permit = patience
+            .wait(permit)
             .await
-            .map_err(|_| late())?
+            .ok_or_else(late)?
             .map_err(|_| self.error(RecordErrorKind::Closed, operation))?;
-        let job = Job::new(Arc::clone(self), Ancestry::here(), entries);
+        let job = Job::new(Arc::clone(self), Ancestry::here(), entries).waiting(patience);
         let task: JoinHandle<_> = self.tasks.spawn(async move {
             let results = job.run().await;
             drop(permit);

@@ -140,12 +140,57 @@ async fn s5_loads_are_bounded_in_number_and_so_are_those_that_wait() {
 }
 
 #[tokio::test]
+async fn s5_a_get_all_of_more_keys_than_may_wait_loads_them_in_slices() {
+    let mut settings = config();
+    settings.load_queue = 10;
+    let rig = Rig::configured(settings).await;
+    let names: Vec<_> = (0..95).map(|at| format!("key:{at:02}")).collect();
+    for (name, held) in names.iter().zip(0..) {
+        rig.set(name, held).await;
+    }
+    rig.store.clear_memory().await.unwrap();
+    let _ = rig.recording.take();
+    let keys: Vec<_> = names.iter().map(|name| key(name)).collect();
+    let found = rig.store.get_all(&keys).await.unwrap();
+    let found: Vec<_> = found.iter().flatten().map(|record| number(record)).collect();
+    assert_eq!(found, (0..95).collect::<Vec<_>>());
+    assert_eq!(rig.recording.count(Call::LoadAll), 10, "one call a slice");
+    assert!(names.iter().all(|name| asked_for(&rig, name) == 1));
+}
+
+#[tokio::test]
 async fn s5_a_get_all_that_finds_no_room_in_the_queue_leaves_none_of_its_keys_behind() {
     let mut settings = config();
-    settings.load_queue = 2;
+    settings.load_queue = 3;
     let rig = holding(Rig::configured(settings).await, &[("a", 1), ("b", 2), ("c", 3)]).await;
+    rig.slow.shut(Call::Load, Side::Before);
+    let others = [key("x"), key("y")];
+    let mut readers: Vec<_> = others.iter().map(|key| rig.store.get(key)).collect();
+    for reader in &mut readers {
+        start(reader).await;
+    }
     let keys = [key("a"), key("b"), key("c")];
-    assert_eq!(kind(rig.store.get_all(&keys).await), RecordErrorKind::Busy);
+    // One key fits, and waits with the others; then they take its place before the next two can.
+    let mut all = rig.store.get_all(&keys);
+    start(&mut all).await;
+    rig.slow.until_waiting(Call::Load, Side::Before, 3).await;
+    rig.slow.let_pass(Call::Load, Side::Before, 3);
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), None);
+    }
+    let taken = [key("p"), key("q"), key("r")];
+    let mut takers: Vec<_> = taken.iter().map(|key| rig.store.get(key)).collect();
+    while rig.resident("a").is_none() {
+        tokio::task::yield_now().await;
+    }
+    for taker in &mut takers {
+        start(taker).await;
+    }
+    assert_eq!(kind(all.await), RecordErrorKind::Busy);
+    rig.slow.open_all();
+    for taker in takers {
+        assert_eq!(taker.await.unwrap(), None);
+    }
     for (name, expected) in [("a", 1), ("b", 2), ("c", 3)] {
         assert_eq!(rig.get(name).await, Some(expected));
     }

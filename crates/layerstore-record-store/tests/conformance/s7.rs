@@ -267,6 +267,32 @@ async fn s7_a_batch_larger_than_the_budget_is_written_in_parts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn s7_a_batch_waits_for_room_once_and_not_once_a_record() {
+    let mut settings = without_eviction(2);
+    settings.put_deadline = Duration::from_millis(50);
+    let rig = Rig::configured(settings).await;
+    rig.set("a", 1).await;
+    rig.set("b", 1).await;
+    // Every other key twice: what comes twice is written in a round of its own.
+    let batch = (0..500)
+        .map(|number| (key(&name(number / 2)), number.into()))
+        .collect();
+    let before = tokio::time::Instant::now();
+    let results = rig.store.put_all(batch, &WriteOptions::DEFAULT).await;
+    assert_eq!(results.len(), 500);
+    for result in results {
+        assert_eq!(kind(result), RecordErrorKind::OverBudget);
+    }
+    let waited = before.elapsed();
+    assert!(
+        waited >= Duration::from_millis(50) && waited < Duration::from_millis(100),
+        "{waited:?}"
+    );
+    rig.store.remove(&key("a")).await.unwrap();
+    rig.set("c", 1).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn s7_a_backup_is_never_evicted_and_a_memory_of_backups_refuses() {
     let stage = Stage::configured(config().max_count(5)).await;
     for number in 0..3 {
