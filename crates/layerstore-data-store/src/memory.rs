@@ -191,10 +191,6 @@ impl InMemoryDataStore {
 }
 
 #[async_trait]
-#[deny(
-    clippy::missing_trait_methods,
-    reason = "the reference store spells out the whole contract"
-)]
 impl MapDataStore for InMemoryDataStore {
     fn name(&self) -> &'static str {
         NAME
@@ -202,10 +198,6 @@ impl MapDataStore for InMemoryDataStore {
 
     fn limits(&self) -> Limits {
         self.limits
-    }
-
-    fn is_null(&self) -> bool {
-        false
     }
 
     async fn claim(&self, map: &MapName) -> Result<MapClaim, StoreError> {
@@ -269,28 +261,12 @@ impl MapDataStore for InMemoryDataStore {
             .purge(horizon, self.clock.now()))
     }
 
-    fn is_loadable(&self, _map: &MapName, _key: &Key) -> bool {
-        true
-    }
-
-    fn pending_operation_count(&self) -> usize {
-        0
-    }
-
-    fn soft_flush(&self) -> usize {
-        0
-    }
-
     async fn hard_flush(&self) -> Result<(), FlushError> {
         self.flush("hard_flush")
     }
 
     async fn flush_key(&self, _map: &MapName, _key: &Key) -> Result<(), FlushError> {
         self.flush("flush_key")
-    }
-
-    fn reset(&self) -> usize {
-        0
     }
 
     async fn close(&self, _deadline: Duration) -> CloseReport {

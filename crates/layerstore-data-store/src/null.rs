@@ -67,10 +67,6 @@ impl NullDataStore {
 }
 
 #[async_trait]
-#[deny(
-    clippy::missing_trait_methods,
-    reason = "what doing nothing means is said for every method"
-)]
 impl MapDataStore for NullDataStore {
     fn name(&self) -> &'static str {
         NAME
@@ -123,28 +119,12 @@ impl MapDataStore for NullDataStore {
         self.check_open("purge").map(|()| 0)
     }
 
-    fn is_loadable(&self, _map: &MapName, _key: &Key) -> bool {
-        true
-    }
-
-    fn pending_operation_count(&self) -> usize {
-        0
-    }
-
-    fn soft_flush(&self) -> usize {
-        0
-    }
-
     async fn hard_flush(&self) -> Result<(), FlushError> {
         self.flush("hard_flush")
     }
 
     async fn flush_key(&self, _map: &MapName, _key: &Key) -> Result<(), FlushError> {
         self.flush("flush_key")
-    }
-
-    fn reset(&self) -> usize {
-        0
     }
 
     async fn close(&self, _deadline: Duration) -> CloseReport {

@@ -120,6 +120,10 @@ impl Core {
             .memory
             .backups(start.as_ref(), end.as_ref(), limit.saturating_add(1));
         for key in backups {
+            // The page has what memory has of its own keys already.
+            if records.contains_key(&key) {
+                continue;
+            }
             records.extend(self.whole_record(&key, None).await?.map(|record| (key, record)));
         }
         if records.len() > limit {

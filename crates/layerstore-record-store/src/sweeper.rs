@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use layerstore_engine::{Lookup, Slot};
 use layerstore_observer::{MutationEvent, Ownership, PreviousValue};
-use layerstore_record::{Key, Millis, Provenance, Record};
+use layerstore_record::{Key, Millis, Provenance, Record, RecordValue};
 
 use crate::config::ExpiryPolicy;
 use crate::core::Core;
@@ -120,6 +120,8 @@ impl Core {
             if moved && !self.is_null && !self.memory.is_backup(key) {
                 writes.push((key.clone(), Op::PersistIdle));
             }
+        } else if self.leaves_removals(key, record) {
+            writes.push((key.clone(), Op::Expire));
         } else if self.is_null || self.memory.is_backup(key) {
             report.expired += usize::from(self.drop_ended(key, record, now));
         } else if self.config.expiry == ExpiryPolicy::ThroughStore {
@@ -128,6 +130,13 @@ impl Core {
             // Until then the data store would give it back: it stays in memory, where it is known to have ended.
             report.expired += usize::from(self.drop_ended(key, record, now));
         }
+    }
+
+    /// Tells whether memory alone has to remember that the entries of this ended OR-Map were removed: a peer's older state
+    /// would bring them back otherwise. Of a last-writer-wins value a cache keeps nothing: it loses by choice.
+    fn leaves_removals(&self, key: &Key, record: &Record) -> bool {
+        let has_entries = matches!(record.value(), RecordValue::OrMap { .. });
+        has_entries && self.is_null && !self.config.tombstone_horizon.is_zero() && !self.memory.is_backup(key)
     }
 
     /// Tells whether nobody needs to be told of a removal any more. Backups keep theirs until they are promoted.

@@ -155,6 +155,22 @@ async fn s4_a_backup_is_newer_than_what_the_data_store_has() {
 }
 
 #[tokio::test]
+async fn s4_a_scan_returns_what_was_acknowledged_while_the_data_store_read_its_page() {
+    let rig = Rig::new().await;
+    rig.set("alice", 1).await;
+    rig.set("bob", 1).await;
+    rig.slow.shut(Call::ScanPage, Side::After);
+    let mut scan = rig.store.scan_page(ScanRequest::first(10));
+    start(&mut scan).await;
+    rig.slow.until_waiting(Call::ScanPage, Side::After, 1).await;
+    rig.set("alice", 2).await;
+    rig.slow.open_all();
+    let page = scan.await.unwrap();
+    let found: Vec<_> = page.records.iter().map(|(_, record)| number(record)).collect();
+    assert_eq!(found, [2, 1]);
+}
+
+#[tokio::test]
 async fn s4_who_reads_after_a_write_does_not_get_what_a_load_read_before_it() {
     let rig = Rig::new().await;
     rig.set("alice", 1).await;

@@ -2,8 +2,8 @@
 
 use layerstore_data_store::{ErrorKind, MapDataStore};
 use layerstore_observer::{OwnedEvent, OwnedPrevious, RemoveReason};
-use layerstore_record::Clock;
-use layerstore_record_store::{ExpiryPolicy, RecordErrorKind, RecordStore, WriteOptions};
+use layerstore_record::{Clock, Millis, NodeId, OrEntries, RecordValue, Tags, Timestamp};
+use layerstore_record_store::{ExpiryPolicy, MergeSource, RecordErrorKind, RecordStore, WriteOptions};
 use layerstore_testkit::doubles::{Call, Fault};
 
 use crate::s6::set_with;
@@ -131,6 +131,50 @@ async fn s6_a_sweep_without_a_data_store_tells_each_end_once() {
     reasons.sort_unstable_by_key(|reason| *reason == RemoveReason::Idle);
     assert_eq!(reasons, [RemoveReason::Expired, RemoveReason::Idle]);
     assert_eq!(stage.store.resident_len(), 0);
+}
+
+/// An OR-Map of one entry, added at this time by another process.
+fn or_map(at: u64) -> RecordValue {
+    let tag = Timestamp::new(Millis(at), 0, NodeId(9));
+    RecordValue::or_map(OrEntries::new(vec![(tag, 1_u64.into())]), Tags::default())
+}
+
+#[tokio::test]
+async fn s6_the_entries_of_an_or_map_that_was_swept_do_not_come_back_with_a_peers_older_state() {
+    for pure in [false, true] {
+        let stage = if pure {
+            Stage::pure(config()).await
+        } else {
+            Stage::new().await
+        };
+        let alice = key("alice");
+        let merge = async |value, options| {
+            let merged = stage
+                .store
+                .merge(&alice, value, MergeSource::Crdt, &options)
+                .await;
+            merged.unwrap().value.is_some()
+        };
+        assert!(merge(or_map(1), ttl(10)).await);
+        stage.advance(10);
+        let _ = stage.observer.take();
+        assert_eq!(stage.store.sweep().await.unwrap().expired, 1);
+        assert_eq!(ends(&stage), [("alice".to_owned(), RemoveReason::Expired, true)]);
+        assert_eq!(stage.store.resident_len(), 0);
+        assert!(
+            !merge(or_map(1), WriteOptions::DEFAULT).await,
+            "it was seen to end"
+        );
+        assert!(stage.store.get(&alice).await.unwrap().is_none());
+        assert!(
+            merge(or_map(2), WriteOptions::DEFAULT).await,
+            "what came after stays"
+        );
+        assert!(stage.store.remove(&alice).await.unwrap().value.is_some());
+        // Beyond the horizon nothing is remembered any more.
+        stage.advance(24 * 60 * 60 * 1_000);
+        assert_eq!(stage.store.sweep().await.unwrap().tombstones, usize::from(pure));
+    }
 }
 
 #[tokio::test]
