@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use layerstore_data_store::{InMemoryDataStore, Limits};
 use layerstore_record_store::{Compute, RecordErrorKind, RecordStore, WriteOptions};
-use layerstore_testkit::doubles::Call;
+use layerstore_testkit::clock::ManualClock;
+use layerstore_testkit::doubles::{Call, Side, SlowDataStore};
 
-use crate::stage::{Rig, Stage, config, key, number, ttl};
+use crate::stage::{Plan, Rig, Stage, config, key, number, start, ttl};
 
 /// Stores on which every verb must be atomic: without a data store, over one that answers at once, over one that needs I/O.
 async fn stages() -> Vec<Stage> {
@@ -38,6 +40,50 @@ async fn s10_concurrent_computations_lose_no_step() {
         assert_eq!(stage.get("counter").await, Some(1_600));
         assert_eq!(stage.observer.order_violations(), Vec::<String>::new());
     }
+}
+
+/// A store over one that does not compare before it writes: the gate alone keeps the steps apart.
+async fn without_conditions() -> (Stage, Arc<SlowDataStore>) {
+    let clock = ManualClock::new();
+    let mut limits = Limits::default();
+    limits.compare_and_set = false;
+    let below = Arc::new(InMemoryDataStore::new(clock.shared()).with_limits(limits));
+    let slow = Arc::new(SlowDataStore::new(Arc::clone(&below) as _));
+    let stage = Stage::over(Plan::default(), clock, below, Arc::clone(&slow) as _).await;
+    (stage, slow)
+}
+
+#[tokio::test]
+async fn s10_who_waits_at_the_gate_decides_on_what_was_written_before_it() {
+    let (stage, slow) = without_conditions().await;
+    let (counter, other) = (key("counter"), key("other"));
+    let version = stage.set("counter", 1).await;
+    slow.shut(Call::Apply, Side::Before);
+    let add = |held: Option<&Arc<_>>| Compute::Put((held.map_or(0, |held| number(held)) + 1).into());
+    let mut first = stage.store.compute(&counter, Box::new(add));
+    start(&mut first).await;
+    slow.until_waiting(Call::Apply, Side::Before, 1).await;
+    let mut second = stage.store.compute(&counter, Box::new(add));
+    start(&mut second).await;
+    let mut stale = stage
+        .store
+        .replace(&counter, version, 100.into(), &WriteOptions::DEFAULT);
+    start(&mut stale).await;
+    let mut put = stage.store.set(&other, 1.into(), &WriteOptions::DEFAULT);
+    start(&mut put).await;
+    let mut late = stage
+        .store
+        .put_if_absent(&other, 2.into(), &WriteOptions::DEFAULT);
+    start(&mut late).await;
+    slow.open_all();
+    let (first, second, stale, put, late) = tokio::join!(first, second, stale, put, late);
+    assert!(first.unwrap().version < second.unwrap().version);
+    assert_eq!(stale.unwrap_err().kind(), RecordErrorKind::Conflict);
+    assert!(put.unwrap().version.is_some() && late.unwrap().version.is_none());
+    assert_eq!(
+        (stage.get("counter").await, stage.get("other").await),
+        (Some(3), Some(1))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

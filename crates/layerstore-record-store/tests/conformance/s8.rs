@@ -74,6 +74,30 @@ fn s8_a_key_that_comes_back_soon_skips_probation() {
 }
 
 #[tokio::test]
+async fn s8_a_record_that_was_evicted_and_is_written_or_loaded_again_skips_probation() {
+    let stage = Stage::configured(config().max_count(1)).await;
+    for name in ["a", "b", "a"] {
+        stage.set(name, 1).await;
+    }
+    assert_eq!(stage.resident("a").unwrap().access().hits(), 2, "written again");
+    assert_eq!(stage.get("b").await, Some(1));
+    assert_eq!(stage.resident("b").unwrap().access().hits(), 2, "loaded again");
+    stage.set("c", 1).await;
+    assert_eq!(
+        stage.resident("c").unwrap().access().hits(),
+        0,
+        "never seen before"
+    );
+    stage.store.evict(&key("c")).await.unwrap();
+    assert_eq!(stage.get("c").await, Some(1));
+    assert_eq!(
+        stage.resident("c").unwrap().access().hits(),
+        0,
+        "it was not pushed out for want of room"
+    );
+}
+
+#[tokio::test]
 async fn s8_a_scan_of_cold_keys_does_not_wash_out_what_is_read_often() {
     let stage = Stage::configured(config().max_count(100)).await;
     for number in 0..50 {

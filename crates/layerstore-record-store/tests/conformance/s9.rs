@@ -11,7 +11,7 @@ use layerstore_record_store::{Partition, RecordErrorKind, RecordStore, RecordSto
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::doubles::{Call, Fault};
 
-use crate::stage::{Rig, Stage, config, key, kind, map, number, ttl};
+use crate::stage::{Rig, Stage, config, idle, key, kind, map, number, ttl};
 
 /// Reads everything, in pages of this size.
 async fn scan(store: &dyn RecordStore, request: ScanRequest) -> Vec<(String, u64)> {
@@ -286,6 +286,34 @@ fn of_partition(index: u32) -> u64 {
     (0..200)
         .find(|number| Partition::index_of(&key(&format!("key:{number}")), 16) == index)
         .unwrap()
+}
+
+#[tokio::test]
+async fn s9_only_reads_count_as_hits_and_keep_a_record_alive() {
+    for stage in [Stage::pure(config()).await, Stage::new().await] {
+        stage.store.set(&key("a"), 1.into(), &idle(100)).await.unwrap();
+        stage.advance(60);
+        assert!(stage.store.contains(&key("a")).await.unwrap());
+        assert_eq!(stage.store.count().await.unwrap(), 1);
+        assert_eq!(scan(&*stage.store, ScanRequest::first(5)).await.len(), 1);
+        let a = stage.resident("a").unwrap();
+        assert_eq!((a.access().hits(), stage.store.stats().hits), (0, 0));
+        let _ = stage.store.try_get(&key("a"));
+        let _ = stage.store.read(&key("a"), &mut |_| ());
+        stage.store.get_all(&[key("a")]).await.unwrap();
+        assert_eq!(stage.get("a").await, Some(1));
+        assert_eq!((a.access().hits(), stage.store.stats().hits), (4, 4));
+        stage.advance(60);
+        assert!(
+            stage.store.contains(&key("a")).await.unwrap(),
+            "it was read 60 ms ago"
+        );
+        stage.advance(40);
+        assert!(
+            !stage.store.contains(&key("a")).await.unwrap(),
+            "to ask whether it is there did not keep it alive"
+        );
+    }
 }
 
 #[tokio::test]
