@@ -21,7 +21,8 @@ impl Core {
 
     /// Answers a verb that had nothing to change.
     pub(crate) fn finish_kept(&self, entry: Entry) -> Written {
-        let now = self.now();
+        // The time of the decision: what was seen then is what is answered, though it may have ended since.
+        let now = entry.now;
         let held = entry.held.unwrap_or(Held::Unknown);
         let live = match held {
             // It was loaded to be judged: let it stay.

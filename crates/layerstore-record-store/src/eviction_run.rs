@@ -180,7 +180,7 @@ impl Core {
             };
             let candidate = candidates.swap_remove(chosen);
             let (key, record) = drawn.swap_remove(chosen);
-            let Ok(pass) = self.gates.try_pass(&key) else {
+            let Ok(pass) = self.gates.try_pass_to_evict(&key) else {
                 continue;
             };
             // Between the draw and the gate it may have been replaced or become a backup.

@@ -42,6 +42,8 @@ struct Waiter {
 /// Keeps newcomers out of a shard until those who were there have left and the barrier is lifted.
 struct Bar {
     op: OpId,
+    /// Whether evictions are kept out too: once no writer is anywhere, who may be waiting for what they free.
+    is_closed: bool,
     drained: Option<oneshot::Sender<()>>,
     queue: VecDeque<(Key, Waiter)>,
 }
@@ -98,6 +100,19 @@ impl Gates {
             } else {
                 Refused::Busy
             });
+        }
+        Ok(self.open(&mut shard, index, key, OpId::next()))
+    }
+
+    /// Passes the gate of a key if nobody else is there, to evict its record at once.
+    ///
+    /// A barrier that is being raised does not stand in the way: it waits for writers, who may wait for memory.
+    pub(crate) fn try_pass_to_evict(self: &Arc<Self>, key: &Key) -> Result<Pass, Refused> {
+        let index = self.shard_of(key);
+        let mut shard = lock(&self.shards[index]);
+        let is_closed = shard.bar.as_ref().is_some_and(|bar| bar.is_closed);
+        if is_closed || shard.held.contains_key(key) {
+            return Err(Refused::Busy);
         }
         Ok(self.open(&mut shard, index, key, OpId::next()))
     }
@@ -164,6 +179,7 @@ impl Gates {
                 let waits = sender.is_some();
                 shard.bar = Some(Bar {
                     op: barrier.op,
+                    is_closed: false,
                     drained: sender,
                     queue: VecDeque::new(),
                 });
@@ -172,6 +188,16 @@ impl Gates {
             barrier.barred += 1;
             if let Some(drained) = drained {
                 drained.await.map_err(|_| Refused::Busy)?;
+            }
+        }
+        for shard in &self.shards {
+            // Who is still there evicts, waits for nothing, and has as good as left.
+            loop {
+                let ended = lock(shard).close();
+                let Some(ended) = ended else {
+                    break;
+                };
+                ended.await.map_err(|_| Refused::Busy)?;
             }
         }
         Ok(barrier)
@@ -289,6 +315,18 @@ impl Shard {
             .into_iter()
             .flatten()
             .any(|op| ancestry.contains(op))
+    }
+
+    /// Keeps evictions out of a barred shard; where one is under way, returns what becomes ready when it has ended.
+    fn close(&mut self) -> Option<oneshot::Receiver<()>> {
+        let bar = self.bar.as_mut()?;
+        if self.held.is_empty() {
+            bar.is_closed = true;
+            return None;
+        }
+        let (sender, drained) = oneshot::channel();
+        bar.drained = Some(sender);
+        Some(drained)
     }
 
     fn tell_if_drained(&mut self) {

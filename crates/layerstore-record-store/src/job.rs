@@ -126,41 +126,67 @@ impl Job {
         }
     }
 
-    /// Sets memory aside for as many writes as there is room for, at least one; returns how many, from the first on.
+    /// Sets memory aside for as many writes as there is room for, at least one; returns how many: they are the first then.
     async fn reserve(&mut self) -> usize {
-        let mut ready = 0;
-        while ready < self.entries.len() {
-            let (_, entry) = &mut self.entries[ready];
-            let Some(record) = entry.stamp(&self.core) else {
-                break;
-            };
-            let growth = match entry.growth(&self.core, &record) {
-                Ok(growth) => growth,
+        loop {
+            let ready = self.reserve_what_fits();
+            if ready > 0 || self.entries.is_empty() {
+                return ready;
+            }
+            self.wait_for_first().await;
+        }
+    }
+
+    /// Sets memory aside without waiting. What has its memory goes first, wherever it stood: once it is written its gate
+    /// opens, and it can be evicted to make room for the rest, or for others who wait.
+    fn reserve_what_fits(&mut self) -> usize {
+        let (mut at, mut ready) = (0, 0);
+        while at < self.entries.len() {
+            match self.growth_at(at) {
                 Err(error) => {
-                    self.fail_at(ready, error);
+                    self.fail_at(at, error);
                     continue;
                 }
-            };
-            let operation = entry.op.name();
-            if entry.reservation.is_none() {
-                entry.reservation = self.core.make_room(growth, Room::Make);
-            }
-            if entry.reservation.is_none() && ready > 0 {
-                // What has its memory goes first: once it is written, it can be evicted to make room for the rest.
-                break;
-            }
-            if entry.reservation.is_none() {
-                match self.core.wait_for_room(growth, operation, &self.patience).await {
-                    Ok(reservation) => entry.reservation = Some(reservation),
-                    Err(error) => {
-                        self.fail_at(ready, error);
-                        continue;
-                    }
+                Ok(Some(growth)) => {
+                    self.entries[at].1.reservation = self.core.make_room(growth, Room::Make);
                 }
+                Ok(None) => {}
             }
-            ready += 1;
+            if self.entries[at].1.reservation.is_some() {
+                self.entries.swap(ready, at);
+                ready += 1;
+            }
+            at += 1;
         }
         ready
+    }
+
+    /// Waits until there is memory for the first write, or fails it.
+    async fn wait_for_first(&mut self) {
+        let operation = self.entries[0].1.op.name();
+        let reserved = match self.growth_at(0) {
+            Ok(growth) => {
+                let growth = growth.unwrap_or_default();
+                self.core.wait_for_room(growth, operation, &self.patience).await
+            }
+            Err(error) => Err(error),
+        };
+        match reserved {
+            Ok(reservation) => self.entries[0].1.reservation = Some(reservation),
+            Err(error) => self.fail_at(0, error),
+        }
+    }
+
+    /// Returns the memory that a write still needs, `None` when it was set aside.
+    fn growth_at(&mut self, at: usize) -> Result<Option<u64>, RecordStoreError> {
+        let (_, entry) = &mut self.entries[at];
+        if entry.reservation.is_some() {
+            return Ok(None);
+        }
+        match entry.stamp(&self.core) {
+            Some(record) => entry.growth(&self.core, &record).map(Some),
+            None => Ok(Some(0)),
+        }
     }
 
     /// Makes the first `ready` writes, and takes the answers.

@@ -196,9 +196,16 @@ impl Core {
                 }
             }
             Ok(found) => {
+                let mut overtaken = Vec::new();
                 for (ticket, found) in tickets.into_iter().zip(found) {
-                    let found = self.settle(&ticket, found, reading);
-                    ticket.tell(Ok(found));
+                    match self.settle(&ticket, found, reading) {
+                        Some(found) => ticket.tell(Ok(found)),
+                        None => overtaken.push(ticket),
+                    }
+                }
+                for ticket in overtaken {
+                    let loaded = self.load_behind_gate(&ticket.key, reading).await;
+                    ticket.tell(loaded);
                 }
             }
         }
@@ -237,22 +244,68 @@ impl Core {
         }
     }
 
-    /// Brings what was found into memory unless a mutation came between; returns what readers are told.
-    fn settle(&self, ticket: &Ticket, found: Option<Arc<Record>>, reading: Reading) -> Option<Arc<Record>> {
+    /// Brings what was found into memory unless a mutation came between; returns what readers are told, `None` where the
+    /// data store has to be asked again.
+    fn settle(
+        &self,
+        ticket: &Ticket,
+        found: Option<Arc<Record>>,
+        reading: Reading,
+    ) -> Option<Option<Arc<Record>>> {
         // A writer at the gate will poison this load: nothing to install, and nothing to wait for.
         let pass = self.gates.try_pass(&ticket.key).ok();
-        let pass = pass.filter(|_| !ticket.is_poisoned());
-        let Some(pass) = pass else {
-            count(&self.counters.loads_poisoned);
-            if let Some(record) = &found {
-                self.prepare_loaded(&ticket.key, record, reading);
+        if let Some(pass) = pass.filter(|_| !ticket.is_poisoned()) {
+            let (found, _) = self.install(&pass, found, reading, Room::Make);
+            // Before the gate opens: who comes after the next writer must not join this load.
+            ticket.land();
+            return Some(found);
+        }
+        count(&self.counters.loads_poisoned);
+        // What was read may be a write that is stored and not in memory yet. Who is told of it must not hear of something
+        // older from memory afterwards: while memory knows, readers are told what memory knows.
+        if let Some(known) = self.committed(&ticket.key, reading) {
+            return Some(known);
+        }
+        // A write that ended during the read leaves open whether the read saw it, the one before or the one after, and a
+        // load that began later may have seen less.
+        if ticket.is_poisoned() {
+            return None;
+        }
+        if let Some(record) = &found {
+            self.prepare_loaded(&ticket.key, record, reading);
+        }
+        Some(found)
+    }
+
+    /// Reads a record behind the gate of its key: no write comes between the read and the installation.
+    async fn load_behind_gate(&self, key: &Key, reading: Reading) -> Loaded {
+        let pass = self.pass(key, "load").await?;
+        if let Some(known) = self.committed(key, reading) {
+            return Ok(known);
+        }
+        if let Some(cold) = self.cold(key) {
+            return self.thaw(cold, "load").await;
+        }
+        if self.is_null {
+            return Ok(None);
+        }
+        let found = self.load_now(std::slice::from_ref(key), "load").await?;
+        let found = found.into_iter().next().flatten().map(Arc::new);
+        Ok(self.install(&pass, found, reading, Room::Make).0)
+    }
+
+    /// Returns what memory knows of a key, as long as memory is the truth: its record, or that there is none.
+    fn committed(&self, key: &Key, reading: Reading) -> Option<Option<Arc<Record>>> {
+        if self.is_fenced() {
+            return None;
+        }
+        match self.memory.record(key) {
+            Some(held) => {
+                self.note_reading(key, &held, reading);
+                Some(Some(held))
             }
-            return found;
-        };
-        let (found, _) = self.install(&pass, found, reading, Room::Make);
-        // Before the gate opens: who comes after the next writer must not join this load.
-        ticket.land();
-        found
+            None => self.absent.remembers(key, self.now()).then_some(None),
+        }
     }
 
     /// Keeps a record alive that was read, and that the reader found in memory only after it had asked for more.

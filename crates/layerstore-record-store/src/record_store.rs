@@ -29,6 +29,7 @@ use crate::stats::RecordStoreStats;
 /// **S3**: behind the gate a write that needs I/O runs in a task of the store's own: if the caller goes away it happens
 /// whole or not at all. A write that needs none completes synchronously, without a task or a boxed future.
 /// **S4**: a read returns the newest acknowledged write, wherever it is: in memory, pending or in the data store.
+/// What one read of a key has returned, no later one takes back: calls of a key behave as if each happened at one instant.
 /// **S5**: readers who miss the same key share one load, in a task of the store's own, bounded in number and by a deadline.
 /// A mutation poisons the load in flight: its result is not installed. Absent keys may be remembered, for a time and up to a number.
 /// **S6**: an expired record is never returned, swept or not. Expiry is absolute and persisted: a reload keeps what remained.

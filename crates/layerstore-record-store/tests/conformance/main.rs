@@ -20,6 +20,7 @@ mod s5;
 mod s6;
 mod s6_sweeps;
 mod s7;
+mod s7_waits;
 mod s8;
 mod s9;
 mod s9_verbs;

@@ -171,6 +171,69 @@ async fn s4_a_scan_returns_what_was_acknowledged_while_the_data_store_read_its_p
 }
 
 #[tokio::test]
+async fn s4_a_read_does_not_show_a_write_that_a_later_read_does_not_see() {
+    for before in [Some(1), None] {
+        let rig = Rig::new().await;
+        rig.set("alice", 1).await;
+        if before.is_none() {
+            rig.store.remove(&key("alice")).await.unwrap();
+        }
+        let alice = key("alice");
+        // The data store has the write, memory does not know of it yet: it has the record before, or that there is none.
+        rig.slow.shut(Call::Apply, Side::After);
+        let mut writer = rig.store.set(&alice, 2.into(), &WriteOptions::DEFAULT);
+        start(&mut writer).await;
+        rig.slow.until_waiting(Call::Apply, Side::After, 1).await;
+        assert_eq!(rig.stored("alice").await, Some(2));
+        let loaded = rig.store.load(&alice).await.unwrap();
+        assert_eq!(loaded.map(|record| number(&record)), before);
+        assert_eq!(rig.get("alice").await, before);
+        rig.slow.open_all();
+        writer.await.unwrap();
+        assert_eq!(rig.get("alice").await, Some(2));
+    }
+}
+
+#[tokio::test]
+async fn s4_a_load_that_a_write_overtook_shows_no_write_that_a_later_read_does_not_see() {
+    let rig = Rig::new().await;
+    rig.set("alice", 1).await;
+    rig.store.evict(&key("alice")).await.unwrap();
+    let (alice, keys) = (key("alice"), [key("alice"), key("bob")]);
+    // A load that has not read yet, which a write overtakes.
+    rig.slow.shut(Call::LoadAll, Side::Before);
+    let mut early = rig.store.get_all(&keys);
+    start(&mut early).await;
+    rig.slow.until_waiting(Call::LoadAll, Side::Before, 1).await;
+    rig.set("alice", 2).await;
+    rig.store.evict(&alice).await.unwrap();
+    // A second load, which has read that write.
+    rig.slow.shut(Call::Load, Side::After);
+    let mut late = rig.store.get(&alice);
+    start(&mut late).await;
+    rig.slow.until_waiting(Call::Load, Side::After, 1).await;
+    // The first now reads a write that is stored and not acknowledged. Whoever reads afterwards joins the second.
+    rig.slow.shut(Call::Apply, Side::After);
+    let mut writer = rig.store.set(&alice, 3.into(), &WriteOptions::DEFAULT);
+    start(&mut writer).await;
+    rig.slow.until_waiting(Call::Apply, Side::After, 1).await;
+    rig.slow.open(Call::LoadAll, Side::Before);
+    for _ in 0..100 {
+        assert!(
+            futures::poll!(&mut early).is_pending(),
+            "it shows what the second does not"
+        );
+        tokio::task::yield_now().await;
+    }
+    rig.slow.open_all();
+    let (early, late) = (early.await.unwrap(), late.await.unwrap());
+    assert_eq!(early[0].as_ref().map(|record| number(record)), Some(3));
+    assert!(late.is_some());
+    writer.await.unwrap();
+    assert_eq!(rig.get("alice").await, Some(3));
+}
+
+#[tokio::test]
 async fn s4_who_reads_after_a_write_does_not_get_what_a_load_read_before_it() {
     let rig = Rig::new().await;
     rig.set("alice", 1).await;

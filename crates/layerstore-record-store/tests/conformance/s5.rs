@@ -297,17 +297,17 @@ async fn s5_a_load_that_a_mutation_overtakes_installs_nothing() {
             if evicts {
                 rig.store.evict(&alice).await.unwrap();
             }
-            let in_memory = rig.resident("alice").map(|record| number(&record));
             rig.slow.open_all();
             let read = reader.await.unwrap();
+            let read = read[0].as_ref().map(|record| number(record));
             assert!(
-                read[0].is_some(),
-                "who came before the mutation has what was there"
+                read == Some(1) || read == expected,
+                "who came before the mutation has what was there before it or after: {read:?}"
             );
-            assert_eq!(
-                rig.resident("alice").map(|record| number(&record)),
-                in_memory,
-                "the load has changed nothing"
+            let resident = rig.resident("alice").map(|record| number(&record));
+            assert!(
+                resident.is_none() || resident == expected,
+                "what the load read is not in memory: {resident:?}"
             );
             assert_eq!(rig.get("alice").await, expected);
             assert!(rig.store.stats().loads_poisoned >= 1);
@@ -334,7 +334,8 @@ async fn s5_a_load_that_found_nothing_and_that_a_write_overtakes_does_not_make_t
         let expected = mutation.make(&rig, &alice).await;
         rig.store.evict(&alice).await.unwrap();
         rig.slow.open_all();
-        assert_eq!(reader.await.unwrap(), [None, None]);
+        let read = reader.await.unwrap()[0].as_ref().map(|record| number(record));
+        assert!(read.is_none() || read == expected, "{read:?}");
         assert_ne!(rig.store.try_get(&alice), TryGet::Absent);
         assert_eq!(rig.get("alice").await, expected);
     }
