@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -43,6 +43,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct SlowDataStore {
     inner: Arc<dyn MapDataStore>,
     gates: Gates,
+    /// How many turns calls let others have; never locked across an await.
+    dawdling: Mutex<Option<(fastrand::Rng, u8)>>,
 }
 
 impl SlowDataStore {
@@ -52,7 +54,14 @@ impl SlowDataStore {
         Self {
             inner,
             gates: Gates::new(),
+            dawdling: Mutex::default(),
         }
+    }
+
+    /// Makes every call let the other tasks of its runtime have up to `most` turns, before the store is asked and again
+    /// before the caller hears of the answer: calls of different tasks then overlap in every way.
+    pub fn dawdle(&self, rng: fastrand::Rng, most: u8) {
+        *self.dawdling.lock().unwrap_or_else(PoisonError::into_inner) = Some((rng, most));
     }
 
     /// Makes every such call wait from now on.
@@ -98,10 +107,22 @@ impl SlowDataStore {
     }
 
     async fn through<T>(&self, call: Call, made: impl Future<Output = T>) -> T {
+        self.let_others().await;
         self.gates.pass(call, Side::Before).await;
         let answer = made.await;
         self.gates.pass(call, Side::After).await;
+        self.let_others().await;
         answer
+    }
+
+    async fn let_others(&self) {
+        let turns = {
+            let mut dawdling = self.dawdling.lock().unwrap_or_else(PoisonError::into_inner);
+            dawdling.as_mut().map_or(0, |(rng, most)| rng.u8(..=*most))
+        };
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
