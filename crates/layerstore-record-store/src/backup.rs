@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use layerstore_engine::Lookup;
 use layerstore_observer::{MutationEvent, Ownership, PreviousValue};
-use layerstore_record::{Key, Provenance, Record};
+use layerstore_record::{Key, Millis, Provenance, Record};
 
 use crate::core::Core;
 use crate::counters::count;
 use crate::entry::Entry;
 use crate::error::{RecordErrorKind, RecordStoreError};
-use crate::expiry::is_live;
+use crate::expiry::{end_reason, is_live};
 use crate::gate::Pass;
 use crate::job::Job;
 use crate::op::Op;
@@ -111,6 +111,8 @@ impl Core {
             let still = passes
                 .into_iter()
                 .filter(|pass| self.memory.is_backup(pass.key()));
+            let now = self.now();
+            let still = still.inspect(|pass| self.bury_if_ended(pass, now));
             let entries = still
                 .enumerate()
                 .map(|(at, pass)| (at, Entry::new(pass, Op::Promote)));
@@ -137,6 +139,28 @@ impl Core {
             Ok(()) => report.promoted += 1,
             Err(error) if error.kind() == RecordErrorKind::Conflict => report.stale += 1,
             Err(error) => report.failed.push((key.clone(), error)),
+        }
+    }
+
+    fn bury_if_ended(&self, pass: &Pass, now: Millis) {
+        let held = self.memory.record(pass.key());
+        if let Some(ended) = held.filter(|held| end_reason(held, now).is_some()) {
+            self.bury_backup(pass.key(), &ended, now);
+            self.tell_ended(pass, &ended, now, true);
+        }
+    }
+
+    /// Leaves a tombstone in place of a backup that has ended, under its owner's version: nothing older may be taken for the
+    /// newest, neither what the data store has of the key nor a backup that comes late. The caller holds the gate.
+    pub(crate) fn bury_backup(&self, key: &Key, ended: &Record, now: Millis) {
+        let at = ended.version().timestamp().max(ended.value().timestamp());
+        let tombstone = Record::builder(ended.value().removed(at), ended.version())
+            .created(ended.created())
+            .updated(now)
+            .build();
+        // It takes no more than what it replaces: there is nothing to wait for.
+        if let Some(reservation) = self.memory.budget.try_reserve(0) {
+            self.memory.put(key, &Arc::new(tombstone), reservation);
         }
     }
 

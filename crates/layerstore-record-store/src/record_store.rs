@@ -47,6 +47,20 @@ use crate::stats::RecordStoreStats;
 /// cover store and pending, in key byte order; `resident_len` and `scan_resident` cover memory. A batch is one call of the
 /// data store with a result a record.
 /// **S10**: `compute`, `put_if_absent` and `replace` decide and write as one step.
+///
+/// Where a mutation comes from decides the rest ([`Provenance`](layerstore_record::Provenance)); a map's records are of one kind
+/// whatever that is, and what would mix them is refused without a trace.
+///
+/// **P-client**: a user's write gets a new version above everything known of the key, replaces what is there, is applied, and
+/// told as put, update or remove.
+/// **P-merge**: a peer's state is merged with what is there, loaded where memory does not know. It gets a new version, is
+/// applied and told as put, update or remove if that changed anything; else nothing is written and nobody told.
+/// **P-replication**: the same, told as a replication.
+/// **P-backup**: a copy keeps its owner's version, which must rise. It is in memory alone, neither flushed nor evicted; one
+/// that has ended leaves a tombstone, so that nothing older comes to light. [`promote`](Self::promote) makes each a write under
+/// that version, and says which were fenced out. Told as put, update or remove, marked backup.
+/// **P-load**: a load keeps the data store's version, is installed only where memory has none or an older one, written
+/// nowhere, and told as a load.
 #[async_trait]
 pub trait RecordStore: Send + Sync + 'static {
     /// Returns the map.

@@ -139,7 +139,8 @@ impl Core {
         has_entries && self.is_null && !self.config.tombstone_horizon.is_zero() && !self.memory.is_backup(key)
     }
 
-    /// Tells whether nobody needs to be told of a removal any more. Backups keep theirs until they are promoted.
+    /// Tells whether nobody needs to be told of a removal any more. Backups keep theirs until they are promoted, where there is
+    /// a data store that may have to hear of it.
     fn is_old_tombstone(&self, record: &Record, now: Millis) -> bool {
         let horizon = u64::try_from(self.config.tombstone_horizon.as_millis()).unwrap_or(u64::MAX);
         record.updated().plus(horizon) <= now
@@ -156,16 +157,20 @@ impl Core {
             return false;
         };
         let was_backup = self.memory.is_backup(key);
-        if was_backup && held.is_tombstone() {
-            return false;
+        match (was_backup, held.is_tombstone()) {
+            (true, true) if !self.is_null => return false,
+            (true, false) => self.bury_backup(key, &held, now),
+            _ => {
+                self.memory.remove(key);
+                self.memory.remove_backup(key);
+            }
         }
-        self.memory.remove(key);
-        self.memory.remove_backup(key);
         self.tell_ended(&pass, &held, now, was_backup);
         true
     }
 
-    fn tell_ended(&self, pass: &Pass, record: &Arc<Record>, now: Millis, was_backup: bool) {
+    /// Tells observers that a record has ended. The caller holds the gate.
+    pub(crate) fn tell_ended(&self, pass: &Pass, record: &Arc<Record>, now: Millis, was_backup: bool) {
         let Some(reason) = end_reason(record, now) else {
             return;
         };
@@ -192,7 +197,9 @@ impl Core {
         let mut expiring = Vec::with_capacity(writes.len());
         for (key, op) in writes {
             // A key that was taken twice is busy the second time.
-            if let Ok(pass) = self.gates.try_pass(&key) {
+            let pass = self.gates.try_pass(&key).ok();
+            // What is kept for another owner is not written, though reads here have moved its idle deadline.
+            if let Some(pass) = pass.filter(|_| !self.memory.is_backup(&key)) {
                 expiring.push(matches!(op, Op::Expire));
                 entries.push((entries.len(), Entry::new(pass, op)));
             }

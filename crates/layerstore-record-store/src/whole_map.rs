@@ -46,6 +46,7 @@ impl Core {
             self.remove_partition().await
         };
         // Even a clear that failed may have dropped rows: memory must not say otherwise.
+        let backups = self.live_backups();
         let resident = match &cleared {
             Ok(()) => self.memory.clear(),
             Err(_) => self.drop_memory(),
@@ -53,12 +54,43 @@ impl Core {
         self.absent.clear();
         self.loads.poison_all();
         cleared?;
-        let observer_error = self.tell_whole(&barrier, MutationEvent::Clear { resident });
+        let mut observer_error =
+            self.tell_cleared(&barrier, resident.saturating_sub(backups), Ownership::Owner);
+        if backups > 0 {
+            // Who counts what is kept for others apart hears of it apart.
+            let told = self.tell_cleared(&barrier, backups, Ownership::Backup);
+            observer_error = observer_error.or(told);
+        }
         Ok(Outcome {
             value: resident,
             version: Some(floor),
             observer_error,
         })
+    }
+
+    /// Counts the backups that are values. The caller holds the barrier.
+    fn live_backups(&self) -> usize {
+        let keys = self
+            .memory
+            .backups(Bound::Unbounded, Bound::Unbounded, usize::MAX);
+        let is_value = |key: &&Key| {
+            self.memory
+                .record(key)
+                .is_some_and(|record| !record.is_tombstone())
+        };
+        keys.iter().filter(is_value).count()
+    }
+
+    fn tell_cleared(
+        &self,
+        barrier: &Barrier,
+        resident: usize,
+        ownership: Ownership,
+    ) -> Option<ObserverError> {
+        let event = MutationEvent::Clear { resident };
+        let from = (Provenance::Client, ownership);
+        self.announcer
+            .tell(&self.counters, (&Ancestry::here(), barrier.op()), from, event)
     }
 
     /// Raises the data store's floor: everything up to it is gone, what comes late included.

@@ -9,6 +9,13 @@
 mod cold;
 mod dawdling;
 mod drops;
+mod p;
+mod p_backup;
+mod p_client;
+mod p_kinds;
+mod p_load;
+mod p_merge;
+mod p_promote;
 mod queueing;
 mod s1;
 mod s10;

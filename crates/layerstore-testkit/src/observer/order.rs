@@ -1,13 +1,13 @@
 use std::collections::HashMap;
 
-use layerstore_observer::{OwnedEvent, OwnedMutation};
-use layerstore_record::Version;
+use layerstore_observer::{OwnedEvent, OwnedMutation, Ownership};
+use layerstore_record::{Provenance, Version};
 
 /// Finds where the mutations of a key do not come in the order of their versions (O1), one sentence a place.
 ///
 /// A write (put, update, remove, replication put) must have a higher version than everything told of its key
-/// before. A load or an eviction tells of a version that was written already: it may repeat the highest, and may
-/// not fall below it. A removal from memory alone has no version and is not judged.
+/// before. A load, an eviction or the promotion of a backup tells of a version that was told already: it may repeat the
+/// highest, and may not fall below it. A removal from memory alone has no version and is not judged.
 #[must_use]
 pub fn order_violations(told: &[OwnedMutation]) -> Vec<String> {
     let mut highest: HashMap<_, Version> = HashMap::new();
@@ -19,8 +19,11 @@ pub fn order_violations(told: &[OwnedMutation]) -> Vec<String> {
         let seen = highest
             .entry((&mutation.map, mutation.partition, key))
             .or_default();
+        let is_promotion =
+            (mutation.provenance, mutation.ownership) == (Provenance::Backup, Ownership::Owner);
         let in_order = match mutation.event {
             OwnedEvent::Load { .. } | OwnedEvent::Evict { .. } => version >= *seen,
+            _ if is_promotion => version >= *seen,
             _ => version > *seen,
         };
         if !in_order {
