@@ -16,7 +16,7 @@ pub(crate) struct Proof {
 pub(crate) const DEFECTS: &str = "defects";
 
 /// Every proof, by suite.
-pub(crate) const PROOFS: [Proof; 16] = [
+pub(crate) const PROOFS: [Proof; 17] = [
     proof(
         "engine",
         "R11",
@@ -37,6 +37,13 @@ pub(crate) const PROOFS: [Proof; 16] = [
         "layerstore-record-store",
         "r12_",
         "per-key linearizability and observer order",
+    ),
+    proof(
+        "record-store",
+        "M3",
+        "layerstore-record-store",
+        "m3_",
+        "millions of calls with touching readers: no acknowledged write reverted, no removed record back",
     ),
     proof(
         "backends",
