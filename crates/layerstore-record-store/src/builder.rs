@@ -168,7 +168,7 @@ impl RecordStoreBuilder {
         core.memory.budget.join(tenant);
         if let Some(interval) = interval {
             let sweeping = Core::sweep_in_background(Arc::downgrade(&core), interval);
-            drop(core.tasks.spawn(sweeping));
+            core.tasks.spawn_background(sweeping);
         }
         Ok(DefaultRecordStore::of_core(core))
     }

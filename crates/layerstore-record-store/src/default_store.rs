@@ -334,9 +334,13 @@ impl RecordStore for DefaultRecordStore {
 impl Drop for DefaultRecordStore {
     fn drop(&mut self) {
         self.core.tasks.close();
-        let active = self.core.tasks.active();
-        if active > 0 {
-            tracing::debug!(map = %self.core.map, active, "dropped with loads or writes under way: they end by themselves");
+        let under_way = self.core.tasks.under_way();
+        if under_way > 0 {
+            tracing::warn!(
+                map = %self.core.map,
+                under_way,
+                "dropped with loads or writes under way: they end by themselves, unobserved; use close()"
+            );
         }
     }
 }

@@ -14,11 +14,17 @@ pub(crate) struct Tasks {
     runtime: Handle,
     closed: AtomicBool,
     active: AtomicUsize,
+    /// Those of them that wait for work in the background, and have none that anybody would miss.
+    background: AtomicUsize,
     /// Woken when the last task has ended, and when the store is closed.
     changed: Notify,
 }
 
+/// Counts a task for as long as it lives.
 struct Active(Arc<Tasks>);
+
+/// Counts a task as one in the background.
+struct Background(Arc<Tasks>);
 
 impl Tasks {
     pub(crate) fn new(runtime: Handle) -> Arc<Self> {
@@ -26,6 +32,7 @@ impl Tasks {
             runtime,
             closed: AtomicBool::new(false),
             active: AtomicUsize::new(0),
+            background: AtomicUsize::new(0),
             changed: Notify::new(),
         })
     }
@@ -43,9 +50,25 @@ impl Tasks {
         })
     }
 
-    /// Returns how many tasks are under way.
-    pub(crate) fn active(&self) -> usize {
+    /// Runs a task that waits for work until the store is closed.
+    pub(crate) fn spawn_background(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        self.background.fetch_add(1, Ordering::AcqRel);
+        let background = Background(Arc::clone(self));
+        drop(self.spawn(async move {
+            let _background = background;
+            task.await;
+        }));
+    }
+
+    /// Returns how many tasks there are.
+    fn active(&self) -> usize {
         self.active.load(Ordering::Acquire)
+    }
+
+    /// Returns how many loads and writes are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        let background = self.background.load(Ordering::Acquire);
+        self.active().saturating_sub(background)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -92,5 +115,11 @@ impl Drop for Active {
         if self.0.active.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.changed.notify_waiters();
         }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0.background.fetch_sub(1, Ordering::AcqRel);
     }
 }

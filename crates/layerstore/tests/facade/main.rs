@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 mod life;
 mod log;
+mod restarts;
 mod settings;
+mod thread_safety;
 mod verbs;
 
 const DEADLINE: Duration = Duration::from_secs(20);
