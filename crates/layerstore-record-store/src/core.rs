@@ -92,7 +92,10 @@ impl Core {
             Err(Refused::Busy) => {}
             Err(refused) => return Err(self.refusal(refused, operation).at_key(key)),
         }
-        let passed = tokio::time::timeout(self.config.put_deadline, self.gates.pass(key)).await;
+        let passed = self
+            .tasks
+            .within(self.config.put_deadline, self.gates.pass(key))
+            .await;
         let late = || self.late(operation, self.config.put_deadline, "other writers of the key");
         passed
             .map_err(|_| late())?
@@ -107,7 +110,7 @@ impl Core {
         operation: &'static str,
         patience: &Patience,
     ) -> Result<Vec<Pass>, RecordStoreError> {
-        let passed = patience.wait(self.gates.pass_all(keys)).await;
+        let passed = self.tasks.inside(patience.wait(self.gates.pass_all(keys))).await;
         let late = || self.late(operation, self.config.put_deadline, "other writers of the keys");
         passed
             .ok_or_else(late)?
@@ -116,7 +119,10 @@ impl Core {
 
     /// Keeps every writer out, within the put deadline.
     pub(crate) async fn bar(&self, operation: &'static str) -> Result<Barrier, RecordStoreError> {
-        let barred = tokio::time::timeout(self.config.put_deadline, self.gates.bar()).await;
+        let barred = self
+            .tasks
+            .within(self.config.put_deadline, self.gates.bar())
+            .await;
         let late = || self.late(operation, self.config.put_deadline, "the writers of all keys");
         barred
             .map_err(|_| late())?

@@ -91,7 +91,7 @@ impl RecordStore for DefaultRecordStore {
 
     async fn init(&self) -> Result<(), RecordStoreError> {
         self.core.check_open("init")?;
-        self.core.init().await
+        self.core.tasks.inside(self.core.init()).await
     }
 
     fn try_get(&self, key: &Key) -> TryGet {
@@ -115,7 +115,7 @@ impl RecordStore for DefaultRecordStore {
     }
 
     async fn count(&self) -> Result<u64, RecordStoreError> {
-        self.core.count().await
+        self.core.tasks.inside(self.core.count()).await
     }
 
     fn try_set(
@@ -238,7 +238,7 @@ impl RecordStore for DefaultRecordStore {
     }
 
     async fn put_backup(&self, key: &Key, record: Arc<Record>) -> Result<Outcome<()>, RecordStoreError> {
-        self.core.put_backup(key, record).await
+        self.core.tasks.inside(self.core.put_backup(key, record)).await
     }
 
     async fn promote(&self) -> Result<PromoteReport, RecordStoreError> {
@@ -255,11 +255,11 @@ impl RecordStore for DefaultRecordStore {
     }
 
     async fn preload(&self, limit: usize) -> Result<usize, RecordStoreError> {
-        self.core.preload(limit).await
+        self.core.tasks.inside(self.core.preload(limit)).await
     }
 
     async fn scan_page(&self, request: ScanRequest) -> Result<RecordPage, RecordStoreError> {
-        self.core.scan_page(request).await
+        self.core.tasks.inside(self.core.scan_page(request)).await
     }
 
     fn resident_len(&self) -> usize {
@@ -295,7 +295,7 @@ impl RecordStore for DefaultRecordStore {
     }
 
     async fn hard_flush(&self) -> Result<(), FlushError> {
-        self.core.store.hard_flush().await
+        self.core.tasks.inside(self.core.store.hard_flush()).await
     }
 
     async fn sweep(&self) -> Result<SweepReport, RecordStoreError> {

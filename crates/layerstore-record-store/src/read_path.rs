@@ -283,8 +283,10 @@ impl Core {
         if let Some(known) = self.committed(key, reading) {
             return Ok(known);
         }
-        if let Some(cold) = self.cold(key) {
-            return self.thaw(cold, "load").await;
+        if let Some(cold) = self.cold(key)
+            && let Some(record) = self.thaw(cold, "load").await?
+        {
+            return Ok(Some(record));
         }
         if self.is_null {
             return Ok(None);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
 
 /// The tasks of one store. Dropping the store signals; the tasks end by their own deadlines.
 pub(crate) struct Tasks {
@@ -60,6 +61,27 @@ impl Tasks {
         }));
     }
 
+    /// Makes a future part of the store's runtime, whichever thread polls it: it may wait, spawn and use timers.
+    pub(crate) async fn inside<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| {
+            let _inside = self.runtime.enter();
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+
+    /// Waits for something, up to a deadline.
+    pub(crate) async fn within<F: Future>(
+        &self,
+        deadline: Duration,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
+        // The timer is made where it is first polled, which is inside.
+        self.inside(async { tokio::time::timeout(deadline, future).await })
+            .await
+    }
+
     /// Returns how many tasks there are.
     fn active(&self) -> usize {
         self.active.load(Ordering::Acquire)
@@ -105,7 +127,7 @@ impl Tasks {
             }
         };
         // Running into the deadline is not an error here: the count says what is left.
-        let _ = tokio::time::timeout(deadline, drained).await;
+        let _ = self.within(deadline, drained).await;
         self.active()
     }
 }

@@ -187,7 +187,7 @@ impl Core {
         let mut report = CloseReport::default();
         let started = tokio::time::Instant::now();
         if self.tasks.close() && !self.is_null {
-            let persisted = tokio::time::timeout(deadline, self.persist_moved()).await;
+            let persisted = self.tasks.within(deadline, self.persist_moved()).await;
             if persisted.is_ok_and(|swept| swept.failed > 0) {
                 let error = self.error(RecordErrorKind::Store, "close");
                 report.error = Some(error);

@@ -181,8 +181,9 @@ impl Core {
                 "other writes to the data store",
             )
         };
-        let permit = patience
-            .wait(permit)
+        let permit = self
+            .tasks
+            .inside(patience.wait(permit))
             .await
             .ok_or_else(late)?
             .map_err(|_| self.error(RecordErrorKind::Closed, operation))?;

@@ -1,7 +1,11 @@
 //! F3: a store that is dropped without `close` while writes are under way says so, leaves neither task nor thread, and opens
 //! again with every write whole or not there. In a process of its own, whose threads can be counted.
 
-#![expect(clippy::unwrap_used, reason = "test code: an unexpected answer ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test code: an unexpected answer ends the test"
+)]
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -186,7 +190,7 @@ fn f3_a_store_dropped_without_close_leaves_no_task_and_no_thread_and_opens_again
         layerstore_testkit::proof::skip("threads left behind", "this system does not list them");
     }
     // A thread that has ended may be listed for a moment longer.
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     while threads() > before {
         assert!(
             begun.elapsed() < PATIENCE,

@@ -1,6 +1,10 @@
 //! No span, no event and no error ever holds a value: everything runs, and everything fails, with one that is easy to find.
 
-#![expect(clippy::unwrap_used, reason = "test code: an unexpected answer ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: an unexpected answer ends the test"
+)]
 
 use std::error::Error;
 use std::fmt::{Debug, Write as _};

@@ -19,7 +19,7 @@ use crate::dawdling::DawdlingDataStore;
 use crate::stage::{Plan, Stage, config, idle, key, map, start, ttl};
 
 /// Every verb that waits.
-const VERBS: [&str; 28] = [
+pub(crate) const VERBS: [&str; 28] = [
     "init",
     "get",
     "get_all",
@@ -218,7 +218,7 @@ fn ahead(stage: &Stage, number: u64) -> Arc<Record> {
 }
 
 /// Begins a verb; tells whether it succeeded.
-fn begin(verb: &'static str, stage: &Stage) -> BoxFuture<'static, bool> {
+pub(crate) fn begin(verb: &'static str, stage: &Stage) -> BoxFuture<'static, bool> {
     let store: Arc<DefaultRecordStore> = Arc::clone(&stage.store);
     let (below, backup) = (Arc::clone(&stage.below), ahead(stage, 2));
     let stamp = Timestamp::new(stage.clock.now().plus(1), 0, NodeId(9));

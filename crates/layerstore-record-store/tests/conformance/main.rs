@@ -9,6 +9,7 @@
 mod cold;
 mod dawdling;
 mod drops;
+mod flavours;
 mod p;
 mod p_backup;
 mod p_client;
