@@ -4,7 +4,7 @@ use crate::console::{Stopwatch, say, table};
 use crate::failure::{Failure, Outcome};
 use crate::process::{Ended, Process};
 use crate::workspace::Workspace;
-use crate::{defects, deny, features, test, tidy};
+use crate::{defects, deny, features, prove, test, tidy};
 
 /// How a step that did not fail ended.
 pub(crate) enum Done {
@@ -22,7 +22,10 @@ const TESTS: Step = ("test", |workspace| match test::run(workspace, &[])? {
 });
 
 const CHECKS: [Step; 8] = [
-    ("fmt", |workspace| cargo(workspace, &["fmt", "--all", "--check"])),
+    ("fmt", |workspace| {
+        cargo(workspace, &["fmt", "--all", "--check"])?;
+        succeed(&prove::format_check(workspace))
+    }),
     ("clippy", |workspace| {
         let scope = [
             "clippy",

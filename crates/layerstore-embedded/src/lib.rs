@@ -21,6 +21,8 @@
 mod claims;
 mod committer;
 mod convert;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod group;
 mod keyspaces;
 mod meta;

@@ -9,7 +9,7 @@
 //! - only those that this catalog names exist; others are removed when the directory is opened;
 //! - the catalog is written after each change of fjall's account, so that the counter starts above it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use layerstore_kv::{KvError, KvErrorKind, KvOperation, KvResult};
@@ -137,7 +137,7 @@ impl Catalog {
             let handle = make(db, &text, KvOperation::Open)?;
             db.delete_keyspace(handle)
                 .map_err(|error| convert(KvOperation::Open, error))?;
-            self.next = self.next.max(number + 1);
+            self.next = self.next.max(number.saturating_add(1));
             removed = true;
         }
         if removed {
@@ -150,29 +150,68 @@ impl Catalog {
 
 /// Returns the number that the next keyspace gets (0: the catalog is new), and the numbers of those that exist.
 fn read(rows: &Keyspace) -> KvResult<(u64, BTreeMap<Vec<u8>, u64>)> {
-    let mut format = None;
-    let mut next = 0;
-    let mut numbers = BTreeMap::new();
+    let mut account = Account::default();
     for row in rows.iter() {
         let (key, value) = row
             .into_inner()
             .map_err(|error| convert(KvOperation::Open, error))?;
-        match &*key {
-            FORMAT_KEY => format = value.first().copied(),
-            NEXT_KEY => next = parse(&value)?,
+        account.take(&key, &value)?;
+    }
+    account.finish()
+}
+
+/// What the rows of the catalog say, row by row.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    format: Option<u8>,
+    next: u64,
+    numbers: BTreeMap<Vec<u8>, u64>,
+}
+
+impl Account {
+    /// Takes a row.
+    pub(crate) fn take(&mut self, key: &[u8], value: &[u8]) -> KvResult<()> {
+        match key {
+            FORMAT_KEY => self.format = value.first().copied(),
+            NEXT_KEY => self.next = parse(value)?,
             SEAL_KEY => {}
             [NAME_PREFIX, name @ ..] => {
-                numbers.insert(name.to_vec(), parse(&value)?);
+                self.numbers.insert(name.to_vec(), parse(value)?);
             }
             _ => return Err(unknown_format("the catalog has a row of a later version")),
         }
+        Ok(())
     }
-    match format {
-        Some(FORMAT) => Ok((next.max(1), numbers)),
-        // A crash between making the catalog and writing to it.
-        None if numbers.is_empty() => Ok((0, numbers)),
-        _ => Err(unknown_format("the catalog is of another version")),
+
+    /// Returns the next number (0: the catalog is new) and the numbers of keyspaces, once all rows were taken.
+    pub(crate) fn finish(self) -> KvResult<(u64, BTreeMap<Vec<u8>, u64>)> {
+        match self.format {
+            Some(FORMAT) => {}
+            // A crash between making the catalog and writing to it.
+            None if self.numbers.is_empty() => return Ok((0, self.numbers)),
+            _ => return Err(unknown_format("the catalog is of another version")),
+        }
+        let next = self.next.max(1);
+        // Two names of one number, or a number that is given again, would mix the rows of two keyspaces.
+        let given: BTreeSet<u64> = self.numbers.values().copied().collect();
+        if given.len() < self.numbers.len() || given.last().is_some_and(|last| *last >= next) {
+            return Err(corrupt("the catalog gives a number twice"));
+        }
+        Ok((next, self.numbers))
     }
+}
+
+/// The rows that say this, as they are written.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn account_rows(next: u64, numbers: &BTreeMap<Vec<u8>, u64>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let fixed = [
+        (FORMAT_KEY.to_vec(), vec![FORMAT]),
+        (NEXT_KEY.to_vec(), next.to_be_bytes().to_vec()),
+    ];
+    let names = numbers
+        .iter()
+        .map(|(name, number)| (entry(name), number.to_be_bytes().to_vec()));
+    fixed.into_iter().chain(names).collect()
 }
 
 fn open_named(db: &Database, numbers: BTreeMap<Vec<u8>, u64>) -> KvResult<Keyspaces> {
@@ -201,11 +240,13 @@ fn make(db: &Database, text: &str, operation: KvOperation) -> KvResult<Keyspace>
     Ok(handle)
 }
 
-fn physical(number: u64) -> String {
+/// The name in fjall of the keyspace of this number.
+pub(crate) fn physical(number: u64) -> String {
     format!("k{number}")
 }
 
-fn number(text: &str) -> Option<u64> {
+/// The number of the keyspace of this name in fjall.
+pub(crate) fn number(text: &str) -> Option<u64> {
     text.strip_prefix('k')?.parse().ok()
 }
 
@@ -214,11 +255,14 @@ fn entry(name: &[u8]) -> Vec<u8> {
 }
 
 fn parse(value: &[u8]) -> KvResult<u64> {
-    let bytes = value.try_into().map_err(|_| {
-        KvError::new(KvErrorKind::Corrupt, KvOperation::Open)
-            .caused_by("a number of the catalog has not 8 bytes")
-    })?;
+    let bytes = value
+        .try_into()
+        .map_err(|_| corrupt("a number of the catalog has not 8 bytes"))?;
     Ok(u64::from_be_bytes(bytes))
+}
+
+fn corrupt(why: &'static str) -> KvError {
+    KvError::new(KvErrorKind::Corrupt, KvOperation::Open).caused_by(why)
 }
 
 fn unknown_format(why: &'static str) -> KvError {
@@ -275,6 +319,23 @@ mod tests {
             Catalog::open(&db).err().unwrap().kind(),
             &KvErrorKind::UnknownFormat
         );
+    }
+
+    #[test]
+    fn a_catalog_that_gives_a_number_twice_is_corrupt() {
+        for (next, second) in [(9_u64, 1_u64), (2, 2), (1, 0)] {
+            let mut account = Account::default();
+            let numbers = [(b"a".to_vec(), 1), (b"b".to_vec(), second)].into();
+            for (key, value) in account_rows(next, &numbers) {
+                account.take(&key, &value).unwrap();
+            }
+            let refused = account.finish().unwrap_err();
+            assert_eq!(
+                refused.kind(),
+                &KvErrorKind::Corrupt,
+                "next {next}, second {second}"
+            );
+        }
     }
 
     #[test]

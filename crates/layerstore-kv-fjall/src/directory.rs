@@ -94,18 +94,36 @@ pub(crate) fn check_names(dir: &Path) -> KvResult<()> {
         }
     }
     for entry in entries(dir).map_err(fail)? {
-        let is_journal = entry
-            .path()
-            .extension()
-            .is_some_and(|end| end.eq_ignore_ascii_case("jnl"));
-        if is_journal && !entry.file_type().map_err(fail)?.is_file() {
+        if is_journal(&entry.path()) && !entry.file_type().map_err(fail)?.is_file() {
             return Err(stranger(&entry.path()));
         }
     }
     Ok(())
 }
 
-fn entries(dir: &Path) -> io::Result<Vec<DirEntry>> {
+/// Tells whether fjall takes this for a journal.
+pub(crate) fn is_journal(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("jnl"))
+}
+
+/// Refuses a directory whose keyspaces fjall would forget: where its own account of them has no current version, it begins a new
+/// one, and removes the keyspaces that are not in it.
+pub(crate) fn check_account(dir: &Path) -> KvResult<()> {
+    let fail = |error| convert_io(KvOperation::Open, error);
+    let keyspaces = dir.join("keyspaces");
+    let account = keyspaces.join("0/current");
+    let others = entries(&keyspaces).map_err(fail)?;
+    let is_other = |entry: &DirEntry| entry.file_name() != "0";
+    if others.iter().any(is_other) && !account.try_exists().map_err(fail)? {
+        let what = format!("{} is missing: without it no record is found", account.display());
+        return Err(KvError::new(KvErrorKind::Corrupt, KvOperation::Open).caused_by(what));
+    }
+    Ok(())
+}
+
+/// Lists a directory; one that is not there has nothing.
+pub(crate) fn entries(dir: &Path) -> io::Result<Vec<DirEntry>> {
     match std::fs::read_dir(dir) {
         Ok(entries) => entries.collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

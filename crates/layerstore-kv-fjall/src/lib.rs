@@ -5,8 +5,8 @@
 //!
 //! What fjall gives: every block of a table carries a checksum, so a damaged row is an error when it is read; a batch
 //! in its journal carries one too. What it does not: damage that makes the frame of a journal entry unreadable looks
-//! like the end of the journal, and what follows it is dropped at open. So does every log that keeps no account of its
-//! durable end.
+//! like the end of the journal, and what follows it is dropped at open. So closing seals the journals, and opening compares them
+//! with the seal. After a crash there is none: damage to a journal between a crash and the next opening is taken for its end.
 //!
 //! ```
 //! use layerstore_kv::{Batch, Durability, KvBackend, KvRead};
@@ -28,7 +28,10 @@
 mod catalog;
 mod convert;
 mod directory;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod options;
+mod seal;
 mod store;
 mod view;
 

@@ -13,8 +13,9 @@ use layerstore_kv::{
 
 use crate::catalog::Catalog;
 use crate::convert::{convert, convert_write};
-use crate::directory::{DirectoryLock, check_names, clear_unfinished};
+use crate::directory::{DirectoryLock, check_account, check_names, clear_unfinished};
 use crate::options::FjallOptions;
+use crate::seal::{SealOnClose, break_seal};
 use crate::view::{HeldView, Keyspaces, View, find};
 
 /// Longest keyspace name, in bytes.
@@ -44,7 +45,9 @@ pub(crate) struct Shared {
     reading: RwLock<Reading>,
     commits: AtomicU64,
     syncs: AtomicU64,
-    /// Declared last, so released last: by then fjall has closed its files.
+    /// Declared after all that fjall has a part in: by then it has closed its files.
+    _seal: SealOnClose,
+    /// Declared last, so released last: who opens next finds the seal.
     _lock: DirectoryLock,
 }
 
@@ -67,6 +70,8 @@ impl FjallKv {
         let dir = dir.as_ref();
         let lock = DirectoryLock::acquire(dir)?;
         check_names(dir)?;
+        check_account(dir)?;
+        break_seal(dir)?;
         clear_unfinished(dir)?;
         let db = open_database(dir, &options)?;
         let (catalog, keyspaces) = Catalog::open(&db)?;
@@ -80,6 +85,7 @@ impl FjallKv {
             }),
             commits: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
+            _seal: SealOnClose(dir.to_path_buf()),
             _lock: lock,
         };
         Ok(Self {

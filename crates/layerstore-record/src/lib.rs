@@ -12,6 +12,8 @@ mod clock;
 pub mod codec;
 mod cost;
 mod expiry;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hlc;
 mod key;
 mod map_name;

@@ -6,6 +6,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Environment variable with the twentieths of the full figure to run (default 1; `prove` sets 20).
@@ -77,6 +78,28 @@ pub fn report(test: &str, counts: &[(&str, u64)]) {
 /// ```
 pub fn skip(what: &str, why: &str) {
     print_past_capture(&format!("\nSKIPPED {what}: {why}\n"));
+}
+
+/// Reads the inputs that a fuzzer has found worth keeping, with their names, in the order of these.
+///
+/// # Panics
+/// When there are none: a replay of nothing would show nothing.
+#[must_use]
+pub fn corpus(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let files = std::fs::read_dir(folder).map(|files| {
+        let files = files.filter_map(Result::ok).map(|file| file.path());
+        let read = |path: PathBuf| {
+            Some((
+                path.file_name()?.to_string_lossy().into_owned(),
+                std::fs::read(&path).ok()?,
+            ))
+        };
+        files.filter_map(read).collect::<Vec<_>>()
+    });
+    let mut inputs = files.unwrap_or_default();
+    inputs.sort();
+    assert!(!inputs.is_empty(), "{} has no inputs", folder.display());
+    inputs
 }
 
 fn print_past_capture(line: &str) {

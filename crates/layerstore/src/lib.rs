@@ -53,6 +53,12 @@ mod settings;
 mod single_flight;
 
 pub use builder::Builder;
+/// What decoders must do with any bytes; only fuzz targets and tests have it.
+#[cfg(all(feature = "toml", any(test, fuzzing)))]
+pub mod fuzzing {
+    pub use crate::config::config;
+}
+
 #[cfg(feature = "toml")]
 pub use config::config_page;
 pub use config::{ConfigError, InvalidSize, Place, Size};

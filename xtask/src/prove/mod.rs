@@ -1,6 +1,7 @@
 //! `cargo xtask prove SUITE`: the full figures of what the ordinary tests run a twentieth of.
 
 mod evidence;
+mod fuzz;
 mod page;
 mod suites;
 
@@ -14,13 +15,18 @@ use crate::test::Libtest;
 use crate::workspace::Workspace;
 use evidence::Evidence;
 use page::{Finding, Page};
-use suites::{DEFECTS, DEFECTS_PROOF, PROOFS, Proof};
+use suites::{DEFECTS, DEFECTS_PROOF, FUZZ, PROOFS, Proof, TARGETS};
+
+pub(crate) use fuzz::format_check;
 
 /// What a whole suite may take.
 const SUITE_DEADLINE: Duration = Duration::from_secs(60 * 60);
 
+/// What says how many twentieths of the full figures are run.
+const SCALE: &str = "LAYERSTORE_PROOF_SCALE";
+
 /// Twenty twentieths: the full figures.
-const SCALE: (&str, &str) = ("LAYERSTORE_PROOF_SCALE", "20");
+const FULL_SCALE: u64 = 20;
 
 /// Runs a suite again even where this commit has passed it.
 const AGAIN: &str = "--again";
@@ -85,6 +91,34 @@ pub(crate) fn run(workspace: &Workspace, suite: &str, rest: &[String]) -> Outcom
         all &= !finding.result.starts_with(FAILED);
         page.record(proof, finding)?;
     }
+    if suite == FUZZ {
+        all &= prove_targets(workspace, &mut page, &watch, &commit)?;
+    }
+    Ok(all)
+}
+
+/// The twentieths of this run: all, unless somebody who tries something out wants fewer.
+fn scale() -> u64 {
+    let wanted = std::env::var(SCALE).ok().and_then(|scale| scale.parse().ok());
+    wanted.unwrap_or(FULL_SCALE)
+}
+
+/// Runs the fuzz targets, each into its row.
+fn prove_targets(workspace: &Workspace, page: &mut Page, watch: &Stopwatch, commit: &str) -> Outcome<bool> {
+    let left = SUITE_DEADLINE.saturating_sub(watch.elapsed());
+    let findings = match fuzz::build(workspace, left)? {
+        Ok(built) => fuzz::run(workspace, &TARGETS, &built, commit)?,
+        Err(reason) => vec![fuzz::skipped(&reason, commit); TARGETS.len()],
+    };
+    let mut all = true;
+    for (proof, finding) in TARGETS.iter().zip(findings) {
+        say(format!(
+            "{} {}: {} ({})",
+            proof.id, proof.package, finding.result, finding.cycles
+        ));
+        all &= !finding.result.starts_with(FAILED);
+        page.record(proof, finding)?;
+    }
     Ok(all)
 }
 
@@ -92,7 +126,7 @@ const PASSED: &str = "passed";
 const FAILED: &str = "FAILED";
 
 fn prove(workspace: &Workspace, proof: &Proof, left: Duration, commit: &str) -> Outcome<Finding> {
-    let cargo = Process::cargo(&workspace.root).env(SCALE.0, SCALE.1);
+    let cargo = Process::cargo(&workspace.root).env(SCALE, &scale().to_string());
     let cargo = cargo.args([
         "test",
         "--release",

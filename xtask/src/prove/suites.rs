@@ -16,7 +16,7 @@ pub(crate) struct Proof {
 pub(crate) const DEFECTS: &str = "defects";
 
 /// Every proof, by suite.
-pub(crate) const PROOFS: [Proof; 17] = [
+pub(crate) const PROOFS: &[Proof] = &[
     proof(
         "engine",
         "R11",
@@ -130,6 +130,27 @@ pub(crate) const PROOFS: [Proof; 17] = [
         "the store's decoders on hostile bytes",
     ),
     proof(
+        "fuzz",
+        "R23",
+        "layerstore-kv-fjall",
+        "r23_",
+        "the catalog on the fuzz corpus",
+    ),
+    proof(
+        "fuzz",
+        "R23",
+        "layerstore",
+        "r23_",
+        "the configuration on the fuzz corpus",
+    ),
+    proof(
+        "fuzz",
+        "R23",
+        "layerstore-cli",
+        "r23_",
+        "imports on the fuzz corpus; each file of a store damaged",
+    ),
+    proof(
         "observers",
         "R14",
         "layerstore-observer",
@@ -153,6 +174,41 @@ const fn proof(
         what,
     }
 }
+
+/// The suite that libFuzzer has a part in.
+pub(crate) const FUZZ: &str = "fuzz";
+
+/// What libFuzzer shows: the filter is the target.
+pub(crate) const TARGETS: [Proof; 4] = [
+    proof(
+        FUZZ,
+        "R23",
+        "fuzz/record",
+        "record",
+        "libFuzzer: records, envelopes, keys and names",
+    ),
+    proof(
+        FUZZ,
+        "R23",
+        "fuzz/store",
+        "store",
+        "libFuzzer: rows of the embedded store, keyspace catalog",
+    ),
+    proof(
+        FUZZ,
+        "R23",
+        "fuzz/import",
+        "import",
+        "libFuzzer: JSON, lines and tables of an import",
+    ),
+    proof(
+        FUZZ,
+        "R23",
+        "fuzz/config",
+        "config",
+        "libFuzzer: configuration files",
+    ),
+];
 
 /// The row that the seeded defects fill.
 pub(crate) const DEFECTS_PROOF: Proof = proof(

@@ -8,6 +8,8 @@
 //! stops at it, with nothing of its batch written.
 
 mod batch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod key;
 mod lines;
 mod progress;

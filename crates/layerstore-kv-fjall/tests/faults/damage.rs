@@ -20,6 +20,8 @@ fn table_of_rows(dir: &Path) -> PathBuf {
     (0..ROWS).for_each(|n| batch.put(b"rows", n.to_be_bytes(), vec![7; 100]));
     assert!(kv.commit(&batch, Durability::Sync).is_ok());
     drop(kv);
+    // What follows is done behind the store's back.
+    std::fs::remove_file(dir.join("layerstore.seal")).unwrap();
     let db = Database::builder(dir).open().unwrap();
     db.keyspace("k1", KeyspaceCreateOptions::default)
         .unwrap()
@@ -104,4 +106,33 @@ fn a_damaged_directory_is_an_error_and_not_a_panic() {
         FjallKv::open(dir.path(), FjallOptions::default()).is_ok(),
         "the lock is free again"
     );
+}
+
+#[test]
+fn a_journal_that_was_cut_while_the_store_was_closed_is_corrupt() {
+    let dir = tempfile::tempdir().unwrap();
+    let kv = open(dir.path());
+    kv.create_keyspace(b"rows").unwrap();
+    let mut batch = Batch::new();
+    batch.put(b"rows", b"k", b"v");
+    assert!(kv.commit(&batch, Durability::Sync).is_ok());
+    drop(kv);
+    let journal = dir.path().join("0.jnl");
+    let whole = std::fs::read(&journal).unwrap();
+    std::fs::write(&journal, &whole[..whole.len() - 1]).unwrap();
+    let refused = FjallKv::open(dir.path(), FjallOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), &KvErrorKind::Corrupt, "{refused}");
+    std::fs::write(&journal, whole).unwrap();
+    assert_eq!(open(dir.path()).get(b"rows", b"k").unwrap(), Some(b"v".to_vec()));
+}
+
+#[test]
+fn keyspaces_without_their_account_are_corrupt_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(table_of_rows(dir.path()));
+    std::fs::remove_file(dir.path().join("keyspaces/0/current")).unwrap();
+    let before = tables(&dir.path().join("keyspaces")).len();
+    let refused = FjallKv::open(dir.path(), FjallOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), &KvErrorKind::Corrupt, "{refused}");
+    assert_eq!(tables(&dir.path().join("keyspaces")).len(), before);
 }

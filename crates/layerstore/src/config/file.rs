@@ -17,7 +17,7 @@ use crate::settings::{MapSettings, MemoryLimit};
 const FORMAT: u64 = 1;
 
 /// The table whose settings hold for every map.
-const DEFAULT_MAP: &str = "default";
+pub(super) const DEFAULT_MAP: &str = "default";
 
 /// What a configuration file says.
 #[derive(Debug)]

@@ -5,6 +5,8 @@ mod document;
 mod error;
 #[cfg(feature = "toml")]
 mod file;
+#[cfg(all(feature = "toml", any(test, fuzzing)))]
+mod fuzzing;
 #[cfg(feature = "toml")]
 mod page;
 #[cfg(feature = "toml")]
@@ -16,6 +18,8 @@ mod size;
 pub use error::{ConfigError, Place};
 #[cfg(feature = "toml")]
 pub(crate) use file::{ConfigFile, Origin, read};
+#[cfg(all(feature = "toml", any(test, fuzzing)))]
+pub use fuzzing::config;
 #[cfg(feature = "toml")]
 pub use page::config_page;
 pub use size::{InvalidSize, Size};
