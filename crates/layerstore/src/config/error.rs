@@ -1,4 +1,4 @@
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -89,8 +89,22 @@ impl fmt::Display for ConfigError {
             write!(f, ":{line}:{column}")?;
         }
         if !key.is_empty() {
-            write!(f, ": {key}")?;
+            write!(f, ": {}", OneLine(key))?;
         }
-        write!(f, ": {what}")
+        write!(f, ": {}", OneLine(what))
+    }
+}
+
+/// Shows a text that may quote names of the file, in which anything may stand, on one line.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .chars()
+            .try_for_each(|character| match character.is_control() {
+                true => write!(f, "{}", character.escape_debug()),
+                false => f.write_char(character),
+            })
     }
 }

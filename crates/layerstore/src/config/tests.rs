@@ -210,3 +210,12 @@ fn the_pages_example_is_a_configuration() {
         .unwrap();
     assert_eq!(config(example).maps.len(), 1);
 }
+
+#[test]
+fn an_error_is_one_line_whatever_the_names_in_the_file() {
+    let text = refused("format = 1\n[map.\"a\\nb\"]\neviction = \"fifo\"\n");
+    assert!(
+        text.contains("map.a\\nb.eviction") && !text.contains('\n'),
+        "{text}"
+    );
+}
