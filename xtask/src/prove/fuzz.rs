@@ -51,14 +51,7 @@ pub(super) fn build(workspace: &Workspace, deadline: Duration) -> Outcome<Built>
     let target = workspace.target.join("fuzz");
     // A target that is named keeps the flags from build scripts, which have no fuzzer to link with.
     let cargo = Process::cargo(&workspace.root)
-        .args([
-            "build",
-            "--release",
-            "--locked",
-            "--quiet",
-            "--manifest-path",
-            MANIFEST,
-        ])
+        .args(["build", "--release", "--quiet", "--manifest-path", MANIFEST])
         .args(["--target", &host, "--target-dir"])
         .args([&target])
         .env("RUSTFLAGS", FLAGS);

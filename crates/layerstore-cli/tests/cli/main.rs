@@ -15,3 +15,4 @@ mod readme;
 mod round_trip;
 mod shop;
 mod stores;
+mod terminal;
