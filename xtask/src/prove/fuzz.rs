@@ -86,7 +86,7 @@ pub(super) fn run(
                 .iter()
                 .map(|proof| scope.spawn(|| one(workspace, proof, built, seconds, commit)))
                 .collect();
-            let joined = runs.into_iter().map(|run| run.join());
+            let joined = runs.into_iter().map(thread::ScopedJoinHandle::join);
             joined
                 .map(|ended| ended.unwrap_or_else(|_| Err(Failure::new("a fuzz run panicked"))))
                 .collect::<Outcome<Vec<_>>>()

@@ -125,14 +125,13 @@ fn map(settings: &MapSettings) -> Option<Table> {
 }
 
 fn limit(table: &mut Table, limit: MemoryLimit) -> Option<()> {
-    match limit {
-        MemoryLimit::Default => {}
-        MemoryLimit::Shared => drop(table.insert("max_count".into(), "none".into())),
-        MemoryLimit::Count(count) => {
-            drop(table.insert("max_count".into(), i64::try_from(count).ok()?.into()))
-        }
-        MemoryLimit::Cost(Cost(cost)) => drop(table.insert("max_cost".into(), Size(cost).to_string().into())),
-    }
+    let (name, value): (&str, Value) = match limit {
+        MemoryLimit::Default => return Some(()),
+        MemoryLimit::Shared => ("max_count", "none".into()),
+        MemoryLimit::Count(count) => ("max_count", i64::try_from(count).ok()?.into()),
+        MemoryLimit::Cost(Cost(cost)) => ("max_cost", Size(cost).to_string().into()),
+    };
+    table.insert(name.into(), value);
     Some(())
 }
 
