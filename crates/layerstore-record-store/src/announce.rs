@@ -2,11 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use layerstore_observer::{Mutation, MutationEvent, MutationObserver, ObserverError, Ownership};
 use layerstore_record::{MapName, Provenance};
 
 use crate::counters::{Counters, count};
+use crate::record_store::Shutdown;
 use crate::telling::{Ancestry, OpId};
 
 /// The observer of one partition of a map, and what it is told with every event.
@@ -14,6 +16,8 @@ pub(crate) struct Announcer {
     observer: Option<Arc<dyn MutationObserver>>,
     map: MapName,
     partition: u32,
+    /// Whether the end was told, after which nothing is.
+    ended: AtomicBool,
 }
 
 impl Announcer {
@@ -22,11 +26,50 @@ impl Announcer {
             observer,
             map,
             partition,
+            ended: AtomicBool::new(false),
         }
+    }
+
+    /// Tells whether observers have heard the last.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Tells the observer that the store ends: once, and as the last that it hears.
+    pub(crate) fn tell_end(
+        &self,
+        counters: &Counters,
+        op: OpId,
+        shutdown: Shutdown,
+    ) -> Option<ObserverError> {
+        if self.ended.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        let shutdown = shutdown == Shutdown::Service;
+        let from = (Provenance::Client, Ownership::Owner);
+        self.tell_now(
+            counters,
+            (&Ancestry::here(), op),
+            from,
+            MutationEvent::Destroy { shutdown },
+        )
     }
 
     /// Tells the observer of an event of operation `op`; its panic is its error.
     pub(crate) fn tell(
+        &self,
+        counters: &Counters,
+        (ancestry, op): (&Ancestry, OpId),
+        (provenance, ownership): (Provenance, Ownership),
+        event: MutationEvent<'_>,
+    ) -> Option<ObserverError> {
+        if self.has_ended() {
+            return None;
+        }
+        self.tell_now(counters, (ancestry, op), (provenance, ownership), event)
+    }
+
+    fn tell_now(
         &self,
         counters: &Counters,
         (ancestry, op): (&Ancestry, OpId),

@@ -46,7 +46,8 @@ impl Core {
             let kind = RecordErrorKind::KindMismatch;
             RecordStoreError::new(kind, "put_backup", &self.map, what).because(error)
         })?;
-        self.check_levels(crate::op::depth(record.value()), "put_backup")?;
+        self.check_levels(crate::op::depth(record.value()), "put_backup")
+            .map_err(|error| error.at_key(key))?;
         self.check_size(key, &record, "put_backup")?;
         let growth = self.memory.growth(key, &record);
         let reservation = self.wait_for_room(growth, "put_backup", &self.patience()).await?;

@@ -152,6 +152,7 @@ impl RecordStoreBuilder {
             gates: Gates::new(),
             loads: Loads::new(config.load_concurrency, config.load_queue),
             absent: AbsentKeys::new(config.absent_ttl, config.absent_cap),
+            unresolved: crate::unresolved::Unresolved::default(),
             kind: Arc::new(MapKind::new(config.kind)),
             counters: Counters::default(),
             tasks: Tasks::new(runtime),

@@ -52,6 +52,7 @@ impl Core {
         };
         entry.settle_kind();
         self.note_stored(entry.pass.key(), &record);
+        self.unresolved.resolve(entry.pass.key());
         self.keep(&mut entry, &draft, &record);
         self.loads.poison(entry.pass.key());
         count(&self.counters.writes);
@@ -154,6 +155,9 @@ impl Core {
     /// Answers for a write whose outcome nobody knows.
     pub(crate) fn drop_unknown(&self, entry: &Entry) {
         count(&self.counters.unknown);
+        if let Some(record) = &entry.record {
+            self.unresolved.note(entry.pass.key(), record);
+        }
         self.forget(entry.pass.key());
     }
 }

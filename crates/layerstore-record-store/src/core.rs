@@ -24,6 +24,7 @@ use crate::memory::Memory;
 use crate::partition::Partition;
 use crate::patience::Patience;
 use crate::tasks::Tasks;
+use crate::unresolved::Unresolved;
 
 /// The inside of a record store: held by its handle and by the tasks under way.
 pub(crate) struct Core {
@@ -40,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) gates: Arc<Gates>,
     pub(crate) loads: Loads,
     pub(crate) absent: AbsentKeys,
+    pub(crate) unresolved: Unresolved,
     pub(crate) kind: Arc<MapKind>,
     pub(crate) counters: Counters,
     pub(crate) tasks: Arc<Tasks>,
@@ -88,7 +90,11 @@ impl Core {
     /// Passes the gate of a key in turn, within the put deadline.
     pub(crate) async fn pass(&self, key: &Key, operation: &'static str) -> Result<Pass, RecordStoreError> {
         match self.gates.try_pass(key) {
-            Ok(pass) => return Ok(pass),
+            Ok(pass) => {
+                return self
+                    .check_not_ended(pass, operation)
+                    .map_err(|error| error.at_key(key));
+            }
             Err(Refused::Busy) => {}
             Err(refused) => return Err(self.refusal(refused, operation).at_key(key)),
         }
@@ -100,7 +106,16 @@ impl Core {
         passed
             .map_err(|_| late())?
             .map_err(|refused| self.refusal(refused, operation))
+            .and_then(|pass| self.check_not_ended(pass, operation))
             .map_err(|error| error.at_key(key))
+    }
+
+    /// Refuses those who waited at the gate while the store ended: observers would not hear of what they do.
+    fn check_not_ended<P>(&self, passed: P, operation: &'static str) -> Result<P, RecordStoreError> {
+        if self.announcer.has_ended() {
+            return Err(self.error(RecordErrorKind::Closed, operation));
+        }
+        Ok(passed)
     }
 
     /// Passes the gates of several keys, as long as there is patience.
@@ -115,6 +130,7 @@ impl Core {
         passed
             .ok_or_else(late)?
             .map_err(|refused| self.refusal(refused, operation))
+            .and_then(|passes| self.check_not_ended(passes, operation))
     }
 
     /// Keeps every writer out, within the put deadline.

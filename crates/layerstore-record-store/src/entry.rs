@@ -118,7 +118,7 @@ impl Entry {
         }
         self.now = core.now();
         let held = self.held.get_or_insert(Held::Unknown);
-        let Plan::Write(draft) = self.op.decide(core, held, self.now)? else {
+        let Plan::Write(draft) = self.op.decide(core, (self.pass.key(), held), self.now)? else {
             return Ok(None);
         };
         core.check_levels(draft.content.depth(), self.op.name())?;

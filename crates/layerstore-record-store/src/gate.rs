@@ -159,6 +159,11 @@ impl Gates {
     }
 
     /// Passes the gates of every key there may be: waits for those who are writing, and keeps newcomers waiting.
+    ///
+    /// Shards are barred one after the other, so a newcomer to a later one may still pass while earlier ones wait. It comes
+    /// before the barrier then, and is waited for as those who were there: once this returns nobody is writing, and every write
+    /// that passed has its version already. A version drawn behind the barrier is above all of them, and below those of the
+    /// writers that wait: each key has one order with what is done behind the barrier.
     pub(crate) async fn bar(self: &Arc<Self>) -> Result<Barrier, Refused> {
         // From inside an observer the barrier would wait for the write that waits for the observer.
         if !Ancestry::here().is_empty() {

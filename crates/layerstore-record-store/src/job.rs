@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use layerstore_data_store::{ErrorKind, StoreError, Write, WriteResult};
 use layerstore_engine::ColdRecord;
-use layerstore_record::Key;
+use layerstore_record::{Key, Record};
 
 use crate::core::Core;
 use crate::counters::count;
@@ -31,7 +31,7 @@ pub(crate) struct Job {
 /// While the data store is being called: should the call never return, nobody knows what was written.
 struct Applying<'a> {
     core: &'a Core,
-    keys: Vec<Key>,
+    writes: Vec<(Key, Arc<Record>)>,
 }
 
 impl Job {
@@ -234,16 +234,17 @@ impl Job {
 }
 
 impl Applying<'_> {
-    fn answered(mut self) -> Vec<Key> {
-        std::mem::take(&mut self.keys)
+    fn answered(mut self) -> usize {
+        std::mem::take(&mut self.writes).len()
     }
 }
 
 impl Drop for Applying<'_> {
     /// The task ended within the call: a panic of the data store, or the end of the runtime. The gates are still held.
     fn drop(&mut self) {
-        for key in &self.keys {
+        for (key, record) in &self.writes {
             count(&self.core.counters.unknown);
+            self.core.unresolved.note(key, record);
             self.core.forget(key);
         }
     }
@@ -253,22 +254,25 @@ impl Core {
     /// Calls the data store within its deadline; an answer that does not come is an unknown outcome.
     async fn call_store(&self, writes: Vec<Write>) -> Vec<WriteResult> {
         let core = self;
-        let keys: Vec<_> = writes.iter().map(|write| write.key.clone()).collect();
+        let under_way = |write: &Write| (write.key.clone(), Arc::clone(&write.record));
         let unknown = |what: String| {
             let error = StoreError::new(ErrorKind::Timeout, core.store.name(), "apply", what);
             WriteResult::Rejected(error.with_unknown_outcome().in_map(&core.map))
         };
         if core.is_null {
-            return keys.iter().map(|_| WriteResult::Applied).collect();
+            return writes.iter().map(|_| WriteResult::Applied).collect();
         }
-        let applying = Applying { core, keys };
+        let applying = Applying {
+            core,
+            writes: writes.iter().map(under_way).collect(),
+        };
         let answer = tokio::time::timeout(core.config.store_deadline, core.store.apply(writes)).await;
-        let keys = applying.answered();
+        let asked = applying.answered();
         let mut results = answer.unwrap_or_default();
-        let missing = keys.len().saturating_sub(results.len());
+        let missing = asked.saturating_sub(results.len());
         let late = || format!("no answer within {:?}", core.config.store_deadline);
         results.extend((0..missing).map(|_| unknown(late())));
-        results.truncate(keys.len());
+        results.truncate(asked);
         results
     }
 
@@ -277,7 +281,7 @@ impl Core {
         &self,
         keys: &[Key],
         operation: &'static str,
-    ) -> Result<Vec<Option<layerstore_record::Record>>, RecordStoreError> {
+    ) -> Result<Vec<Option<Record>>, RecordStoreError> {
         count(&self.counters.loads);
         let call = async {
             match keys {
@@ -304,7 +308,7 @@ impl Core {
         &self,
         cold: Box<dyn ColdRecord>,
         operation: &'static str,
-    ) -> Result<Option<Arc<layerstore_record::Record>>, RecordStoreError> {
+    ) -> Result<Option<Arc<Record>>, RecordStoreError> {
         let thawed = tokio::time::timeout(self.config.load_deadline, cold.load()).await;
         let late = || self.late(operation, self.config.load_deadline, "the engine's disk tier");
         thawed

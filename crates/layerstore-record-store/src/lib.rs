@@ -41,6 +41,7 @@ mod stats;
 mod sweeper;
 mod tasks;
 mod telling;
+mod unresolved;
 mod whole_map;
 mod write_path;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use layerstore_observer::RemoveReason;
 use layerstore_record::{
-    Expiry, MAX_DEPTH, Merged, Millis, Provenance, Record, RecordKind, RecordValue, Value, Version,
+    Expiry, Key, MAX_DEPTH, Merged, Millis, Provenance, Record, RecordKind, RecordValue, Value, Version,
 };
 
 use crate::core::Core;
@@ -128,7 +128,12 @@ impl Op {
     }
 
     /// Decides, given what the key holds.
-    pub(crate) fn decide(&mut self, core: &Core, held: &Held, now: Millis) -> Result<Plan, RecordStoreError> {
+    pub(crate) fn decide(
+        &mut self,
+        core: &Core,
+        (key, held): (&Key, &Held),
+        now: Millis,
+    ) -> Result<Plan, RecordStoreError> {
         let live = held.live(now);
         match self {
             Self::Write { value, options, when } => match when {
@@ -146,7 +151,7 @@ impl Op {
                     core.draft(&value, &WriteOptions::default(), now, Provenance::Client)
                 }
                 Ok(Compute::PutWith(value, options)) => core.draft(&value, &options, now, Provenance::Client),
-                Ok(Compute::Remove) => Ok(removal(live, RemoveReason::Removed)),
+                Ok(Compute::Remove) => Ok(remove(core, key, held, now)),
             },
             Self::Merge {
                 value,
@@ -157,7 +162,7 @@ impl Op {
                 None => Ok(Plan::Keep),
                 Some(_) => Ok(same(core.expiry(periods, now)?, Provenance::Client)),
             },
-            Self::Remove => Ok(removal(live, RemoveReason::Removed)),
+            Self::Remove => Ok(remove(core, key, held, now)),
             Self::Expire => {
                 let ended = held.record().and_then(|record| end_reason(record, now));
                 Ok(ended.map_or(Plan::Keep, |reason| removal(held.record(), reason)))
@@ -313,12 +318,27 @@ fn remaining<'a>(core: &Core, record: &'a Record, now: Millis) -> Cow<'a, Record
     }
 }
 
-fn removal(held: Option<&Arc<Record>>, reason: RemoveReason) -> Plan {
-    if held.is_none() {
-        return Plan::Keep;
+/// Removes what is there. Where there is nothing, but a write of unknown outcome may still land, a tombstone keeps it out.
+fn remove(core: &Core, key: &Key, held: &Held, now: Millis) -> Plan {
+    if let Some(live) = held.live(now) {
+        return removal(Some(live), RemoveReason::Removed);
     }
+    let fence = core.unresolved.fence(key, held.record().map(|held| &**held));
+    fence.map_or(Plan::Keep, |removed| {
+        tombstone(
+            Content::Stamped(removed.removed(core.hlc.tick())),
+            RemoveReason::Removed,
+        )
+    })
+}
+
+fn removal(held: Option<&Arc<Record>>, reason: RemoveReason) -> Plan {
+    held.map_or(Plan::Keep, |_| tombstone(Content::Removed, reason))
+}
+
+fn tombstone(content: Content, reason: RemoveReason) -> Plan {
     Plan::Write(Draft {
-        content: Content::Removed,
+        content,
         expiry: Expiry::NEVER,
         provenance: Provenance::Client,
         reason,

@@ -144,7 +144,8 @@ pub trait RecordStore: Send + Sync + 'static {
         options: &WriteOptions,
     ) -> Vec<Result<Outcome<()>, RecordStoreError>>;
 
-    /// Removes a record everywhere and returns it; there is nothing to remove, and no version, where there is no record.
+    /// Removes a record everywhere and returns it. Where there is no record there is nothing to remove, and no version, but
+    /// where an earlier write's outcome is unknown: a tombstone then keeps it out, should it land late.
     ///
     /// # Errors
     /// As [`put`](Self::put).
@@ -166,7 +167,10 @@ pub trait RecordStore: Send + Sync + 'static {
 
     /// Replaces the record of this version.
     ///
-    /// The version rises with every accepted write, one that only moves the expiry included.
+    /// The version rises with every accepted write, one that only moves the expiry included: the data store takes nothing of
+    /// a version that it has. So does the store's own write of an idle deadline that reads have moved, once a tenth of the
+    /// period has passed: a record with an idle time may conflict though nobody changed it, and the caller reads it again.
+    /// [`compute`](Self::compute) decides on what is there, whatever its version.
     ///
     /// # Errors
     /// `Conflict` with the version that is there; and as [`put`](Self::put).
@@ -273,7 +277,7 @@ pub trait RecordStore: Send + Sync + 'static {
     async fn reset(&self) -> Result<Outcome<usize>, RecordStoreError>;
 
     /// Drops memory and refuses every later call; the data store is as it was. `shutdown` tells observers whether the whole
-    /// service ends or this map alone goes.
+    /// service ends or this map alone goes: the last that they hear, and a later [`close`](Self::close) does not repeat it.
     ///
     /// # Errors
     /// `Deadline`, `Reentrant`, `Closed`.
@@ -297,8 +301,8 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Returns what the store has counted so far.
     fn stats(&self) -> RecordStoreStats;
 
-    /// Refuses new work, persists idle deadlines, and waits up to `deadline` for loads and writes under way. The data store
-    /// stays open: others may share it.
+    /// Refuses new work, persists idle deadlines, and waits up to `deadline` for loads and writes under way. Then observers are
+    /// told that the service ends: once, and as the last that they hear. The data store stays open: others may share it.
     async fn close(&self, deadline: Duration) -> CloseReport;
 }
 

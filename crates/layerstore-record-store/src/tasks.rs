@@ -51,6 +51,14 @@ impl Tasks {
         })
     }
 
+    /// Runs what waits for all others to its end; not counted as one of them.
+    pub(crate) fn spawn_last<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.runtime.spawn(task)
+    }
+
     /// Runs a task that waits for work until the store is closed.
     pub(crate) fn spawn_background(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         self.background.fetch_add(1, Ordering::AcqRel);

@@ -7,14 +7,14 @@ use std::time::Duration;
 use layerstore_data_store::{ScanRequest, Write, WriteResult};
 use layerstore_engine::{Cursor, Slot};
 use layerstore_observer::{MutationEvent, ObserverError, Ownership};
-use layerstore_record::{Key, Provenance, Record, Version};
+use layerstore_record::{Key, Provenance, Record, RecordValue, Version};
 
 use crate::core::Core;
 use crate::error::{RecordErrorKind, RecordStoreError};
 use crate::gate::Barrier;
 use crate::outcome::{CloseReport, Outcome};
 use crate::record_store::Shutdown;
-use crate::telling::Ancestry;
+use crate::telling::{Ancestry, OpId};
 
 /// How many keys of a partition are removed with one call of the data store.
 const BATCH: usize = 1_000;
@@ -54,6 +54,9 @@ impl Core {
         self.absent.clear();
         self.loads.poison_all();
         cleared?;
+        if self.partition.is_whole() {
+            self.unresolved.resolve_all();
+        }
         let mut observer_error =
             self.tell_cleared(&barrier, resident.saturating_sub(backups), Ownership::Owner);
         if backups > 0 {
@@ -112,26 +115,43 @@ impl Core {
         let mut start = Bound::Unbounded;
         loop {
             let page = self.scan_page(ScanRequest::first(BATCH).from(start)).await?;
-            let writes = page.records.iter().map(|(key, record)| {
-                let version = self.hlc.next_version();
-                let value = record.value().removed(version.timestamp());
-                let tombstone = Record::builder(value, version).updated(self.now()).build();
-                Write::new(self.map.clone(), key.clone(), Arc::new(tombstone))
-            });
-            let results =
-                tokio::time::timeout(self.config.store_deadline, self.store.apply(writes.collect()));
-            let late = || self.late("delete_all", self.config.store_deadline, "the data store");
-            for result in results.await.map_err(|_| late())? {
-                if let WriteResult::Rejected(error) = result {
-                    let error = RecordStoreError::of_store("delete_all", &self.map, error);
-                    return Err(self.note_error(error));
-                }
-            }
+            let held = |(key, record): &(Key, Arc<Record>)| {
+                let late = self.unresolved.fence(key, Some(record));
+                (key.clone(), late.unwrap_or_else(|| record.value().clone()))
+            };
+            self.remove_below(page.records.iter().map(held).collect()).await?;
             let Some(next) = page.next else {
-                return Ok(());
+                break;
             };
             start = Bound::Excluded(next);
         }
+        // What may still land is not there to be found.
+        for batch in self.unresolved.all().chunks(BATCH) {
+            self.remove_below(batch.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves tombstones of these records in the data store.
+    async fn remove_below(&self, records: Vec<(Key, RecordValue)>) -> Result<(), RecordStoreError> {
+        let writes = records.iter().map(|(key, value)| {
+            let version = self.hlc.next_version();
+            let value = value.removed(version.timestamp());
+            let tombstone = Record::builder(value, version).updated(self.now()).build();
+            Write::new(self.map.clone(), key.clone(), Arc::new(tombstone))
+        });
+        let results = tokio::time::timeout(self.config.store_deadline, self.store.apply(writes.collect()));
+        let late = || self.late("delete_all", self.config.store_deadline, "the data store");
+        for result in results.await.map_err(|_| late())? {
+            if let WriteResult::Rejected(error) = result {
+                let error = RecordStoreError::of_store("delete_all", &self.map, error);
+                return Err(self.note_error(error));
+            }
+        }
+        for (key, _) in &records {
+            self.unresolved.resolve(key);
+        }
+        Ok(())
     }
 
     /// Drops memory but for backups, which exist nowhere else. The caller holds the barrier.
@@ -173,8 +193,7 @@ impl Core {
         self.memory.clear();
         self.absent.clear();
         self.loads.poison_all();
-        let shutdown = shutdown == Shutdown::Service;
-        let observer_error = self.tell_whole(&barrier, MutationEvent::Destroy { shutdown });
+        let observer_error = self.announcer.tell_end(&self.counters, barrier.op(), shutdown);
         Ok(Outcome {
             value: (),
             version: None,
@@ -182,18 +201,39 @@ impl Core {
         })
     }
 
-    /// Refuses new work and waits for what is under way.
+    /// Refuses new work, waits for what is under way, and tells observers of the end.
     pub(crate) async fn close(self: &Arc<Self>, deadline: Duration) -> CloseReport {
+        let (core, is_first) = (Arc::clone(self), self.tasks.close());
+        // Observers hear of the end though the caller goes away.
+        let closing = self
+            .tasks
+            .spawn_last(async move { core.end_within(deadline, is_first).await });
+        closing.await.unwrap_or_else(|error| CloseReport {
+            unfinished: self.tasks.under_way(),
+            error: Some(self.error(RecordErrorKind::Closed, "close").because(error)),
+        })
+    }
+
+    async fn end_within(self: &Arc<Self>, deadline: Duration, is_first: bool) -> CloseReport {
         let mut report = CloseReport::default();
         let started = tokio::time::Instant::now();
-        if self.tasks.close() && !self.is_null {
-            let persisted = self.tasks.within(deadline, self.persist_moved()).await;
+        if is_first && !self.is_null {
+            let persisted = tokio::time::timeout(deadline, self.persist_moved()).await;
             if persisted.is_ok_and(|swept| swept.failed > 0) {
                 let error = self.error(RecordErrorKind::Store, "close");
                 report.error = Some(error);
             }
         }
-        report.unfinished = self.tasks.drain(deadline.saturating_sub(started.elapsed())).await;
+        let left = || deadline.saturating_sub(started.elapsed());
+        report.unfinished = self.tasks.drain(left()).await;
+        if !self.announcer.has_ended() {
+            // Behind the barrier, as what concerns every key. A writer that outlives the deadline was counted as unfinished:
+            // observers hear of the end all the same, and of nothing after it.
+            let barrier = tokio::time::timeout(left(), self.gates.bar()).await;
+            let barrier = barrier.ok().and_then(Result::ok);
+            let op = barrier.as_ref().map_or_else(OpId::next, Barrier::op);
+            let _ = self.announcer.tell_end(&self.counters, op, Shutdown::Service);
+        }
         report
     }
 

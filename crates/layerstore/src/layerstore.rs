@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use layerstore_data_store::MapDataStore;
-use layerstore_observer::{Mutation, MutationEvent, MutationObserver};
-use layerstore_record::{Clock, Hlc, MapName, Provenance};
-use layerstore_record_store::{Budget, BuildError, RecordStore, RecordStoreFactory};
+use layerstore_observer::MutationObserver;
+use layerstore_record::{Clock, Hlc, MapName};
+use layerstore_record_store::{Budget, BuildError, RecordStoreFactory};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
@@ -155,7 +155,6 @@ impl Layerstore {
         for partitions in self.inner.open_maps() {
             for store in partitions.all() {
                 let closed = store.close(left()).await;
-                self.inner.tell_end(&**store);
                 if !closed.is_complete() {
                     report.maps.push(MapCloseReport {
                         map: partitions.map().clone(),
@@ -181,16 +180,6 @@ impl Inner {
 
     pub(crate) fn open_maps(&self) -> Vec<Arc<Partitions>> {
         lock(&self.maps).values().cloned().collect()
-    }
-
-    /// Tells the observers that a partition ends with the whole service, after everything else that it had to tell.
-    fn tell_end(&self, store: &dyn RecordStore) {
-        let Some(observer) = &self.observer else { return };
-        let event = MutationEvent::Destroy { shutdown: true };
-        let mutation = Mutation::new(store.map(), Provenance::Client, event).in_partition(store.partition());
-        if let Err(error) = observer.on_mutation(&mutation) {
-            tracing::warn!(map = %store.map(), %error, "an observer failed at the end of a map");
-        }
     }
 
     /// Takes the task in the background into its keeping.
