@@ -109,7 +109,10 @@ async fn p_backup_is_neither_flushed_nor_evicted_nor_written_by_a_sweep_or_a_clo
     assert!(Arc::ptr_eq(&backup, &rig.resident("a").unwrap()));
     assert!(store.close(Duration::from_secs(1)).await.is_complete());
     assert_eq!((writes(&rig), below(&rig, "a").await), (0, None));
-    assert_eq!(told(&rig), ["evict by client as owner"]);
+    assert_eq!(
+        told(&rig),
+        ["evict by client as owner", "destroy by client as owner"]
+    );
 }
 
 #[tokio::test]

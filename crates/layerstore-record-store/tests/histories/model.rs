@@ -128,7 +128,11 @@ impl RecordModel {
 
     /// What is held after a call that saw `seen`; nothing if the answer does not fit.
     fn follow(&self, held: Held, seen: Option<u64>, verb: Verb, answer: &Answer) -> Vec<Held> {
-        let (told, effect) = verb.answer(seen);
+        let (told, effect) = match (verb, verb.answer(seen)) {
+            // A removal that finds nothing leaves a tombstone where a write of unknown outcome may still land.
+            (Verb::Remove, (told, Effect::Keep)) if answer.version.is_some() => (told, Effect::Write(None)),
+            (_, answered) => answered,
+        };
         match (answer.told, effect) {
             (Told::Failed, _) => vec![held],
             (Told::Unknown, Effect::Keep) => vec![held],
