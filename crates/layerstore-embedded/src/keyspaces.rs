@@ -21,6 +21,16 @@ pub(crate) fn map_of(keyspace: &[u8]) -> Option<MapName> {
     MapName::new(std::str::from_utf8(name).ok()?).ok()
 }
 
+/// Returns the keyspace of the records of the map that a row is about, by the row's key.
+pub(crate) fn records_beside(key: &[u8]) -> Vec<u8> {
+    [&[RECORDS], key.get(1..).unwrap_or_default()].concat()
+}
+
+/// Tells whether a keyspace holds the records of a map, by the letter that its name begins with.
+pub(crate) fn is_of_records(keyspace: &[u8]) -> bool {
+    keyspace.first() == Some(&RECORDS)
+}
+
 /// Returns a one-letter prefix and the name of a map.
 pub(crate) fn prefixed(prefix: u8, map: &MapName) -> Vec<u8> {
     [&[prefix], map.as_str().as_bytes()].concat()

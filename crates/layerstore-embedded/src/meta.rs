@@ -20,9 +20,12 @@ const EPOCH: FrameFormat = FrameFormat::new(17, 1);
 const HIGH_WATER: FrameFormat = FrameFormat::new(18, 1);
 const FLOORS: FrameFormat = FrameFormat::new(19, 1);
 
+/// Before the name of a map, in the key of its writer epoch.
+pub(crate) const EPOCH_PREFIX: u8 = b'e';
+
 /// Returns the key of a map's writer epoch.
 pub(crate) fn epoch_key(map: &MapName) -> Vec<u8> {
-    prefixed(b'e', map)
+    prefixed(EPOCH_PREFIX, map)
 }
 
 /// Returns the key of a map's high-water mark.

@@ -2,12 +2,12 @@
 
 use std::ops::Bound;
 
-use layerstore_data_store::{Floors, Include, ScanPage, ScanRequest, StoreError};
+use layerstore_data_store::{ErrorKind, Floors, Include, ScanPage, ScanRequest, StoreError};
 use layerstore_kv::{Direction, KeyRange, KvBackend, KvError, KvErrorKind, KvIter, KvSnapshot};
 use layerstore_record::{Key, MapName, Millis, Record};
 
-use crate::convert::from_kv;
-use crate::keyspaces::{map_of, records_of};
+use crate::convert::{STORE, from_kv};
+use crate::keyspaces::{META, is_of_records, map_of, records_beside, records_of};
 use crate::sweep::is_visible;
 use crate::{meta, row};
 
@@ -95,8 +95,33 @@ pub(crate) fn list_maps(kv: &dyn KvBackend) -> Result<Vec<MapName>, StoreError> 
 
 /// Lists every map that was ever claimed, in name order.
 pub(crate) fn claimed_maps(state: &dyn KvSnapshot) -> Result<Vec<MapName>, StoreError> {
-    let names = state.keyspaces().map_err(|error| from_kv("list maps", error))?;
-    Ok(names.iter().filter_map(|name| map_of(name)).collect())
+    let fail = |error| from_kv("list maps", error);
+    let names = state.keyspaces().map_err(fail)?;
+    for name in claimed_keyspaces(state).map_err(fail)? {
+        // The keyspace is made before the claim is written: without it, the records are lost and not absent.
+        if !names.contains(&name) {
+            let what = format!("the records of map \"{}\" are missing", name.escape_ascii());
+            return Err(StoreError::new(ErrorKind::Corrupt, STORE, "list maps", what));
+        }
+    }
+    let maps = names.iter().filter(|name| is_of_records(name));
+    maps.map(|name| map_of(name).ok_or_else(|| nameless(name)))
+        .collect()
+}
+
+/// The keyspaces of the maps that have a writer epoch.
+fn claimed_keyspaces(state: &dyn KvSnapshot) -> Result<Vec<Vec<u8>>, KvError> {
+    let rows = match state.scan(META, KeyRange::prefix(&[meta::EPOCH_PREFIX]), Direction::Forward) {
+        Err(error) if is_unknown(&error) => return Ok(Vec::new()),
+        rows => rows?,
+    };
+    rows.map(|row| row.map(|(key, _)| records_beside(&key))).collect()
+}
+
+/// A map that is not listed would be gone without a word.
+fn nameless(keyspace: &[u8]) -> StoreError {
+    let what = format!("the name of a map is damaged: \"{}\"", keyspace.escape_ascii());
+    StoreError::new(ErrorKind::Corrupt, STORE, "list maps", what)
 }
 
 fn start(state: &dyn KvSnapshot, map: &MapName, request: &ScanRequest) -> Result<Option<KvIter>, StoreError> {

@@ -44,7 +44,10 @@ fn kind(error: &Fjall) -> KvErrorKind {
 
 fn io_kind(error: &io::Error) -> KvErrorKind {
     match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => KvErrorKind::DiskFull,
+        // A limit on the size of a file is a disk that is full for this process.
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            KvErrorKind::DiskFull
+        }
         // A file that ends before what it should hold.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => KvErrorKind::Corrupt,
         _ => KvErrorKind::Io,
@@ -61,6 +64,7 @@ mod tests {
         let io = |kind| Fjall::Io(io::Error::from(kind));
         let table = [
             (io(io::ErrorKind::StorageFull), KvErrorKind::DiskFull),
+            (io(io::ErrorKind::FileTooLarge), KvErrorKind::DiskFull),
             (io(io::ErrorKind::PermissionDenied), KvErrorKind::Io),
             (io(io::ErrorKind::UnexpectedEof), KvErrorKind::Corrupt),
             (

@@ -119,6 +119,27 @@ fn a_store_of_a_later_format_is_not_opened() {
     assert_eq!(refused.kind(), ErrorKind::UnknownFormat);
 }
 
+#[tokio::test]
+async fn a_map_whose_name_or_records_are_gone_is_told_and_not_left_out() {
+    let kv = Arc::new(MemoryKv::new());
+    drop(filled(&kv).await);
+    let refused = |kv: &Arc<MemoryKv>| {
+        let store = over(kv.clone());
+        async move {
+            [
+                store.list_maps().await.unwrap_err().kind(),
+                store.verify().await.unwrap_err().kind(),
+            ]
+        }
+    };
+    kv.create_keyspace(b"r\xff").unwrap();
+    assert_eq!(refused(&kv).await, [ErrorKind::Corrupt; 2]);
+    kv.drop_keyspace(b"r\xff").unwrap();
+    assert_eq!(over(kv.clone()).list_maps().await.unwrap(), vec![map("m")]);
+    kv.drop_keyspace(b"rm").unwrap();
+    assert_eq!(refused(&kv).await, [ErrorKind::Corrupt; 2]);
+}
+
 /// Every row of a small store, mutated: each verb answers or names the damage; nothing panics, nothing is invented.
 #[test]
 fn r23_mutated_rows_are_found_or_harmless() {
