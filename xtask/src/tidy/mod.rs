@@ -11,7 +11,7 @@ mod tree;
 mod words;
 
 use crate::console::say;
-use crate::defects::Defect;
+use crate::defects::{self, Defect};
 use crate::failure::{Failure, Outcome};
 use crate::prove;
 use crate::workspace::Workspace;
@@ -24,6 +24,7 @@ pub(crate) fn run(workspace: &Workspace) -> Outcome<()> {
     let found = [
         clauses::check(workspace, &tree, &defects),
         architecture::check(&tree),
+        defects::stale(workspace, &defects),
         arrows::check(workspace),
         manifests::check(workspace),
         manifests::check_lints(workspace, &tree),
