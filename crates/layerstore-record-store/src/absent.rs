@@ -61,7 +61,10 @@ impl AbsentKeys {
 
     /// Forgets all of them.
     pub(crate) fn clear(&self) {
-        lock(&self.until).clear();
+        // The number changes under the lock, as everywhere: else a key that is remembered meanwhile would not be counted,
+        // and who writes it would not look for it to forget it.
+        let mut until = lock(&self.until);
+        until.clear();
         self.len.store(0, Ordering::Release);
     }
 }
