@@ -53,8 +53,10 @@ impl Core {
         entry.settle_kind();
         self.note_stored(entry.pass.key(), &record);
         self.unresolved.resolve(entry.pass.key());
-        self.keep(&mut entry, &draft, &record);
+        // Before memory changes: who comes once the write is seen must not join a load that may have read before it. A load
+        // that begins in between sees the write, which the data store has.
         self.loads.poison(entry.pass.key());
+        self.keep(&mut entry, &draft, &record);
         count(&self.counters.writes);
         let observer_error = if draft.is_silent {
             None

@@ -261,6 +261,8 @@ impl Core {
             return Some(found);
         }
         count(&self.counters.loads_poisoned);
+        // Before memory is looked at: who joins after somebody has seen a newer record in memory would not be told of it.
+        ticket.land();
         // What was read may be a write that is stored and not in memory yet. Who is told of it must not hear of something
         // older from memory afterwards: while memory knows, readers are told what memory knows.
         if let Some(known) = self.committed(&ticket.key, reading) {
