@@ -79,6 +79,11 @@ impl Facts {
         self.writes.get(&number).is_some_and(|fact| fact.is_unknown)
     }
 
+    /// Tells whether nobody was told what became of some write.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.writes.values().any(|fact| fact.is_unknown)
+    }
+
     /// Tells whether a write of a key that nobody was told of may have replaced what was there, and have ended.
     pub(crate) fn may_have_come_and_gone(&self, key: u64, by: Millis) -> bool {
         let ended = |ends: (Millis, Millis)| ends.0 <= by;

@@ -144,13 +144,24 @@ impl RecordModel {
                 [Some(held), written].into_iter().flatten().collect()
             }
             (answered, Effect::Keep) if answered == told && answer.version.is_none() => vec![held],
-            (answered, Effect::Write(number)) if answered == told => {
-                let rises = answer.version.filter(|version| *version > held.version);
-                let written = rises.map(|version| Held { number, version });
-                written.into_iter().collect()
+            // Where a write of unknown outcome may be on its way, a removal that finds nothing leaves a tombstone.
+            (answered, Effect::Keep) if answered == told && self.may_fence(verb, seen) => {
+                self.written(held, None, answer)
             }
+            (answered, Effect::Write(number)) if answered == told => self.written(held, number, answer),
             _ => Vec::new(),
         }
+    }
+
+    fn may_fence(&self, verb: Verb, seen: Option<u64>) -> bool {
+        verb == Verb::Remove && seen.is_none() && self.facts.has_unknown()
+    }
+
+    /// What is held after an acknowledged write, whose version must be above the one before.
+    fn written(&self, held: Held, number: Option<u64>, answer: &Answer) -> Vec<Held> {
+        let rises = answer.version.filter(|version| *version > held.version);
+        let written = rises.map(|version| Held { number, version });
+        written.into_iter().collect()
     }
 }
 
