@@ -3,6 +3,7 @@
 
 mod patch;
 mod scratch;
+mod targets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,6 +15,7 @@ use crate::process::Process;
 use crate::workspace::Workspace;
 pub(crate) use patch::{Defect, FOLDER};
 use scratch::{Ran, Scratch};
+use targets::Targets;
 
 /// CI runs one in so many, another share with each commit.
 const QUICK_SHARE: usize = 20;
@@ -103,16 +105,18 @@ fn try_each(workspace: &Workspace, defects: &[Defect]) -> Outcome<Summary> {
     let mut scratch = Scratch::open(workspace)?;
     let mut memory = Memory::open(workspace)?;
     let mut rows = vec![["defect", "clause", "time", "result"].map(str::to_owned).to_vec()];
-    let mut sound = BTreeMap::new();
     let mut caught = 0;
     // Neighbours of one package share a build.
     let mut ordered: Vec<&Defect> = defects.iter().collect();
     ordered.sort_by_key(|defect| (&defect.package, &defect.name));
+    let open = ordered.iter().filter(|defect| !memory.caught(&scratch, defect));
+    let baselines = baselines(&scratch, open.copied())?;
     for defect in ordered {
         let watch = Stopwatch::start();
-        let verdict = match memory.caught(&scratch, defect) {
-            true => Verdict::Caught,
-            false => attempt(workspace, &mut scratch, defect, &mut sound)?,
+        let verdict = match baselines.get(&subject(defect)) {
+            None => Verdict::Caught,
+            Some(Err(why)) => Verdict::Broken(format!("without the defect, {why}")),
+            Some(Ok(targets)) => attempt(workspace, &mut scratch, defect, targets)?,
         };
         if verdict == Verdict::Caught {
             caught += 1;
@@ -135,25 +139,40 @@ fn try_each(workspace: &Workspace, defects: &[Defect]) -> Outcome<Summary> {
     })
 }
 
-/// Runs the test of a defect without and then with it. `sound` remembers what was found without.
+/// A package and what the names of its tests contain.
+type Subject = (String, String);
+
+fn subject(defect: &Defect) -> Subject {
+    (defect.package.clone(), defect.test.clone())
+}
+
+/// Runs the test of each defect without it: says in which targets it is, or why it cannot catch anything. All of them
+/// before the first patch, so that a package is built once for all of its tests.
+fn baselines<'a>(
+    scratch: &Scratch,
+    defects: impl Iterator<Item = &'a Defect>,
+) -> Outcome<BTreeMap<Subject, Result<Targets, String>>> {
+    let subjects: BTreeSet<Subject> = defects.map(subject).collect();
+    let mut found = BTreeMap::new();
+    for subject in subjects {
+        let (ran, targets) = scratch.find(&subject.0, &subject.1)?;
+        found.insert(subject, unsound(ran).map_or(Ok(targets), Err));
+    }
+    Ok(found)
+}
+
+/// Runs the test of a defect with it.
 fn attempt(
     workspace: &Workspace,
     scratch: &mut Scratch,
     defect: &Defect,
-    sound: &mut BTreeMap<(String, String), Option<String>>,
+    targets: &Targets,
 ) -> Outcome<Verdict> {
-    let test = (defect.package.clone(), defect.test.clone());
-    if !sound.contains_key(&test) {
-        sound.insert(test.clone(), unsound(scratch.test(&test.0, &test.1)?));
-    }
-    if let Some(Some(why)) = sound.get(&test) {
-        return Ok(Verdict::Broken(format!("without the defect, {why}")));
-    }
     if scratch.apply(defect).is_err() {
         scratch.restore(workspace)?;
         return Ok(Verdict::Broken("the patch does not apply".to_owned()));
     }
-    let ran = scratch.test(&test.0, &test.1);
+    let ran = scratch.test(&defect.package, targets, &defect.test);
     scratch.restore(workspace)?;
     Ok(match ran? {
         Ran::Failed => Verdict::Caught,

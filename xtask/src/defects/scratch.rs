@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::patch::Defect;
+use super::targets::Targets;
 use crate::failure::{Context, Failure, Outcome};
 use crate::process::{Captured, Ended, Process};
 use crate::test::Libtest;
@@ -101,30 +102,46 @@ impl Scratch {
         .map(drop)
     }
 
-    /// Builds and runs the tests of `package` whose names contain `test`.
-    pub(crate) fn test(&self, package: &str, test: &str) -> Outcome<Ran> {
+    /// Builds and runs the tests of `package` whose names contain `test`, and says which of its targets have such.
+    pub(crate) fn find(&self, package: &str, test: &str) -> Outcome<(Ran, Targets)> {
+        let (ran, output) = self.run(package, &Targets::all(), test)?;
+        Ok((
+            ran,
+            output.map_or_else(Targets::all, |output| Targets::of(&output)),
+        ))
+    }
+
+    /// The same, where the targets are known: nothing else is built.
+    pub(crate) fn test(&self, package: &str, targets: &Targets, test: &str) -> Outcome<Ran> {
+        Ok(self.run(package, targets, test)?.0)
+    }
+
+    fn run(&self, package: &str, targets: &Targets, test: &str) -> Outcome<(Ran, Option<Captured>)> {
         let built = self
-            .cargo(package)
+            .cargo(package, targets)
             .args(["--no-run", "--quiet"])
             .deadline(BUILD_DEADLINE)
             .capture()?;
         if built.ended != Ended::Success {
-            return Ok(Ran::NotBuilt(first_errors(&built.stderr)));
+            return Ok((Ran::NotBuilt(first_errors(&built.stderr)), None));
         }
         let run = self
-            .cargo(package)
-            .args(["--quiet", "--"])
-            .args(test.split_whitespace());
-        Ok(judge(&run.deadline(TEST_DEADLINE).capture()?))
+            .cargo(package, targets)
+            .args(["--"])
+            .args(test.split_whitespace())
+            .deadline(TEST_DEADLINE)
+            .capture()?;
+        Ok((judge(&run), Some(run)))
     }
 
-    fn cargo(&self, package: &str) -> Process {
+    fn cargo(&self, package: &str, targets: &Targets) -> Process {
         let target = self.target.to_string_lossy();
         Process::cargo(&self.tree)
             .env("CARGO_TARGET_DIR", &target)
             // From patch to patch a few lines change, also where CI builds everything else from nothing.
             .env("CARGO_INCREMENTAL", "1")
-            .args(["test", "--package", package, "--tests"])
+            .args(["test", "--package", package])
+            .args(targets.flags())
     }
 }
 
