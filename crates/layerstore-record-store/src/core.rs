@@ -58,6 +58,8 @@ pub(crate) struct Sweep {
     pub(crate) cursor: Mutex<Cursor>,
     /// Records whose idle deadline is to be persisted, as readers and evictions noticed; bounded.
     pub(crate) moved: Mutex<HashSet<Key>>,
+    /// Whether there were more of them than are kept in mind.
+    pub(crate) forgot_moved: AtomicBool,
     /// Wakes the background sweep before its time.
     pub(crate) wake: Arc<Notify>,
 }
@@ -165,7 +167,9 @@ impl Core {
     /// Notes that the idle deadline of a record is to be persisted soon.
     pub(crate) fn note_moved(&self, key: &Key) {
         let mut moved = lock(&self.sweep.moved);
-        if moved.len() < MOVED_CAP && moved.insert(key.clone()) {
+        if moved.len() >= MOVED_CAP {
+            self.sweep.forgot_moved.store(true, Ordering::Relaxed);
+        } else if moved.insert(key.clone()) {
             self.sweep.wake.notify_one();
         }
     }

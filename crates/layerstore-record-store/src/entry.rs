@@ -11,6 +11,7 @@ use crate::budget::Reservation;
 use crate::core::Core;
 use crate::counters::count;
 use crate::error::{RecordErrorKind, RecordStoreError};
+use crate::expiry::is_live;
 use crate::gate::Pass;
 use crate::kind::PendingKind;
 use crate::op::{Content, Draft, Held, Op, Plan};
@@ -194,11 +195,9 @@ impl Entry {
             Held::Unknown => None,
             Held::Absent => Some(Expect::Absent),
             Held::Memory(record) | Held::Store(record) => {
-                // One that has ended here may not have ended there yet: its persisted end comes later.
-                let is_live = self
-                    .held
-                    .as_ref()
-                    .is_some_and(|held| held.live(self.now).is_some());
+                // One that has ended here may not have ended there yet: its persisted end comes later. And one that
+                // reads have kept alive has ended there, where the data store was away and could not be told.
+                let is_live = is_live(record, self.now) && !has_ended_below(record, self.now);
                 is_live.then(|| Expect::Version(record.version()))
             }
         }
@@ -231,7 +230,10 @@ impl Entry {
         }
         count(&core.counters.stale_retries);
         self.record = None;
-        if self.op.needs_current() {
+        if current.is_none() && self.outlives_what_is_stored(core.now()) {
+            // To the data store it has ended since it was looked at: what memory knows stands, and nothing is expected.
+            self.now = core.now();
+        } else if self.op.needs_current() {
             // What was decided was decided on something older: ask the data store, and decide anew.
             self.distrusts_memory = true;
             self.held = None;
@@ -239,6 +241,14 @@ impl Entry {
             self.reservation = None;
         }
         Judged::Again
+    }
+
+    /// Tells whether reads keep a record alive in memory that the data store takes for one that has ended.
+    fn outlives_what_is_stored(&self, now: Millis) -> bool {
+        match &self.held {
+            Some(Held::Memory(record)) => is_live(record, now) && has_ended_below(record, now),
+            _ => false,
+        }
     }
 
     fn refused(&self, core: &Core, error: StoreError) -> Judged {
@@ -257,6 +267,11 @@ impl Entry {
             kind.settle();
         }
     }
+}
+
+/// Tells whether a record has ended as far as was persisted of it.
+fn has_ended_below(record: &Record, now: Millis) -> bool {
+    record.expiry().persisted_end().is_some_and(|end| end <= now)
 }
 
 impl Draft {

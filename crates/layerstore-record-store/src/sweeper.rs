@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use layerstore_engine::{Lookup, Slot};
+use layerstore_engine::{Cursor, Lookup, Slot};
 use layerstore_observer::{MutationEvent, Ownership, PreviousValue};
 use layerstore_record::{Key, Millis, Provenance, Record, RecordValue};
 
@@ -70,7 +71,8 @@ impl Core {
             };
             let share = strong.memory.engine.len() / ROUND;
             let mut visited = 0;
-            while visited <= share && !strong.tasks.is_closed() {
+            // What reads have moved is not left to the next interval: a burst of them may be many batches.
+            while (visited <= share || strong.has_moved_any()) && !strong.tasks.is_closed() {
                 let report = strong.sweep_once().await;
                 visited += report.visited.max(1);
                 tokio::task::yield_now().await;
@@ -78,12 +80,45 @@ impl Core {
         }
     }
 
-    /// Persists what readers have moved; used when closing.
+    /// Persists all that readers have moved, a batch after another; used when closing, when no reader moves anything any more.
     pub(crate) async fn persist_moved(self: &Arc<Self>) -> SweepReport {
         let mut report = SweepReport::default();
-        let writes = self.take_moved();
-        self.write_swept(writes, &mut report).await;
+        let moved: Vec<_> = std::mem::take(&mut *lock(&self.sweep.moved))
+            .into_iter()
+            .collect();
+        for some in moved.chunks(self.config.sweep_batch) {
+            let writes = self.verbs_of_moved(some.to_vec());
+            self.write_swept(writes, &mut report).await;
+        }
+        if !self.sweep.forgot_moved.load(Ordering::Relaxed) {
+            return report;
+        }
+        // There were more than are kept in mind: all of memory is looked through.
+        let mut cursor = Some(Cursor::start());
+        while let Some(at) = cursor {
+            let page = self.memory.engine.fetch(&at, self.config.sweep_batch);
+            let mut writes = Vec::new();
+            for (key, slot) in page.slots {
+                if let Slot::Resident(record) = slot
+                    && self.is_to_persist(&key, &record)
+                {
+                    writes.push((key, Op::PersistIdle));
+                }
+            }
+            self.write_swept(writes, &mut report).await;
+            cursor = page.next;
+        }
         report
+    }
+
+    fn has_moved_any(&self) -> bool {
+        !lock(&self.sweep.moved).is_empty()
+    }
+
+    /// Tells whether reads have moved the idle deadline of a record so far that it is to be written.
+    fn is_to_persist(&self, key: &Key, record: &Record) -> bool {
+        let moved = record.expiry().has_moved(record.access().last_access());
+        moved && !self.is_null && !self.memory.is_backup(key)
     }
 
     fn take_moved(&self) -> Vec<(Key, Op)> {
@@ -93,6 +128,10 @@ impl Core {
             moved.remove(key);
         }
         drop(moved);
+        self.verbs_of_moved(some)
+    }
+
+    fn verbs_of_moved(&self, moved: Vec<Key>) -> Vec<(Key, Op)> {
         let now = self.now();
         let verb = |key: Key| match self.memory.engine.lookup(&key) {
             Lookup::Hit(record) if end_reason(&record, now).is_some() => Some((key, Op::Expire)),
@@ -100,7 +139,7 @@ impl Core {
             Lookup::Hit(_) | Lookup::Cold(_) => Some((key, Op::PersistIdle)),
             Lookup::Miss => None,
         };
-        some.into_iter().filter_map(verb).collect()
+        moved.into_iter().filter_map(verb).collect()
     }
 
     fn visit(
@@ -116,8 +155,7 @@ impl Core {
                 report.tombstones += 1;
             }
         } else if end_reason(record, now).is_none() {
-            let moved = record.expiry().has_moved(record.access().last_access());
-            if moved && !self.is_null && !self.memory.is_backup(key) {
+            if self.is_to_persist(key, record) {
                 writes.push((key.clone(), Op::PersistIdle));
             }
         } else if self.leaves_removals(key, record) {

@@ -219,10 +219,11 @@ impl Core {
         let started = tokio::time::Instant::now();
         if is_first && !self.is_null {
             let persisted = tokio::time::timeout(deadline, self.persist_moved()).await;
-            if persisted.is_ok_and(|swept| swept.failed > 0) {
-                let error = self.error(RecordErrorKind::Store, "close");
-                report.error = Some(error);
-            }
+            report.error = match persisted {
+                Err(_) => Some(self.late("close", deadline, "idle deadlines to be persisted")),
+                Ok(swept) if swept.failed > 0 => Some(self.error(RecordErrorKind::Store, "close")),
+                Ok(_) => None,
+            };
         }
         let left = || deadline.saturating_sub(started.elapsed());
         report.unfinished = self.tasks.drain(left()).await;

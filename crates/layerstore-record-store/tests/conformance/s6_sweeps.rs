@@ -1,9 +1,14 @@
 //! S6: sweeps do bounded work, remove through the data store and tell each end once; what has ended stays away.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use layerstore_data_store::{ErrorKind, MapDataStore};
 use layerstore_observer::{OwnedEvent, OwnedPrevious, RemoveReason};
-use layerstore_record::{Clock, Millis, NodeId, OrEntries, RecordValue, Tags, Timestamp};
-use layerstore_record_store::{ExpiryPolicy, MergeSource, RecordErrorKind, RecordStore, WriteOptions};
+use layerstore_record::{Clock, Millis, NodeId, OrEntries, Record, RecordValue, Tags, Timestamp};
+use layerstore_record_store::{
+    Compute, ExpiryPolicy, MergeSource, RecordErrorKind, RecordStore, WriteOptions,
+};
 use layerstore_testkit::doubles::{Call, Fault};
 
 use crate::s6::set_with;
@@ -283,4 +288,118 @@ async fn s6_what_has_ended_does_not_come_back_by_a_late_write() {
         let again = rig.restarted(Plan::default()).await;
         assert_eq!(again.get("alice").await, None, "{end:?}");
     }
+}
+
+#[tokio::test]
+async fn s6_closing_persists_more_idle_deadlines_than_a_sweep_does() {
+    let mut settings = config();
+    settings.sweep_batch = 2;
+    let stage = Stage::configured(settings).await;
+    let names: Vec<_> = (0..7).map(|at| format!("key:{at}")).collect();
+    for (name, held) in names.iter().zip(0..) {
+        set_with(&stage, name, held, idle(100)).await;
+    }
+    stage.advance(50);
+    for (name, held) in names.iter().zip(0..) {
+        assert_eq!(stage.get(name).await, Some(held));
+    }
+    assert!(stage.store.close(Duration::from_secs(5)).await.is_complete());
+    let stage = stage.restarted(Plan::default()).await;
+    stage.advance(99);
+    for (name, held) in names.iter().zip(0..) {
+        assert_eq!(stage.get(name).await, Some(held), "{name} ended early");
+    }
+}
+
+#[tokio::test]
+async fn s6_an_idle_record_that_is_read_outlives_a_data_store_that_was_away() {
+    let verbs = [
+        "sweep",
+        "compute",
+        "put_if_absent",
+        "replace",
+        "set_expiry",
+        "remove",
+    ];
+    for verb in verbs {
+        let rig = Rig::new().await;
+        let before = set_with(&rig, "alice", 1, idle(100)).await;
+        rig.failing
+            .fail_always(Call::Apply, Fault::before(ErrorKind::Unavailable));
+        // The data store hears of none of these reads: to it she has ended at 120.
+        for _ in 0..4 {
+            rig.advance(50);
+            assert_eq!(rig.get("alice").await, Some(1), "{verb}");
+            assert_eq!(rig.store.sweep().await.unwrap().persisted, 0, "{verb}");
+        }
+        rig.failing.heal();
+        assert_eq!(rig.stored("alice").await, None, "{verb}");
+        let (store, alice) = (&rig.store, key("alice"));
+        let left = match verb {
+            "sweep" => {
+                assert_eq!(store.sweep().await.unwrap().persisted, 1);
+                Some(1)
+            }
+            "compute" => {
+                let seen = |held: Option<&Arc<Record>>| {
+                    Compute::PutWith((held.map_or(0, |held| number(held)) + 1).into(), idle(100))
+                };
+                drop(store.compute(&alice, Box::new(seen)).await.unwrap());
+                Some(2)
+            }
+            "put_if_absent" => {
+                let there = store.put_if_absent(&alice, 9.into(), &idle(100)).await.unwrap();
+                assert_eq!(there.value.map(|held| number(&held)), Some(1));
+                assert_eq!(store.sweep().await.unwrap().persisted, 1);
+                Some(1)
+            }
+            "replace" => {
+                store.replace(&alice, before, 3.into(), &idle(100)).await.unwrap();
+                Some(3)
+            }
+            "set_expiry" => {
+                assert!(store.set_expiry(&alice, &idle(100)).await.unwrap().value);
+                Some(1)
+            }
+            _ => {
+                let gone = store.remove(&alice).await.unwrap();
+                assert_eq!(gone.value.map(|held| number(&held)), Some(1));
+                None
+            }
+        };
+        let stage = rig.restarted(Plan::default()).await;
+        stage.advance(99);
+        assert_eq!(stage.get("alice").await, left, "{verb}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s6_a_burst_of_reads_is_persisted_at_once_and_not_a_batch_a_second() {
+    let mut settings = config();
+    (settings.sweep_interval, settings.sweep_batch) = (Some(Duration::from_secs(1)), 2);
+    let stage = Stage::configured(settings).await;
+    let names: Vec<_> = (0..40).map(|at| format!("key:{at}")).collect();
+    for (name, held) in names.iter().zip(0..) {
+        set_with(&stage, name, held, idle(1_000)).await;
+    }
+    stage.advance(500);
+    for (name, held) in names.iter().zip(0..) {
+        assert_eq!(stage.get(name).await, Some(held));
+    }
+    let began = tokio::time::Instant::now();
+    let late = stage.clock.now().plus(1_000);
+    for name in &names {
+        let persisted = async || {
+            let record = stage.below.load(&map(), &key(name)).await.unwrap().unwrap();
+            record.expiry().idle_deadline.unwrap() == late
+        };
+        // Nobody waits for anything, so that the paused time stands still.
+        let mut turns = 0;
+        while !persisted().await {
+            tokio::task::yield_now().await;
+            turns += 1;
+            assert!(turns < 10_000, "{name} waits for the next sweep");
+        }
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
