@@ -17,7 +17,7 @@ use crate::kind::PendingKind;
 use crate::op::{Content, Draft, Held, Op, Plan};
 
 /// How often a write is tried again because the data store holds something newer, before it is given up.
-const MAX_ATTEMPTS: u32 = 8;
+pub(crate) const MAX_ATTEMPTS: u32 = 8;
 
 /// A write behind its gate.
 pub(crate) struct Entry {

@@ -252,7 +252,7 @@ impl Drop for Applying<'_> {
 
 impl Core {
     /// Calls the data store within its deadline; an answer that does not come is an unknown outcome.
-    async fn call_store(&self, writes: Vec<Write>) -> Vec<WriteResult> {
+    pub(crate) async fn call_store(&self, writes: Vec<Write>) -> Vec<WriteResult> {
         let core = self;
         let under_way = |write: &Write| (write.key.clone(), Arc::clone(&write.record));
         let unknown = |what: String| {

@@ -10,6 +10,7 @@ use layerstore_observer::{MutationEvent, ObserverError, Ownership};
 use layerstore_record::{Key, Provenance, Record, RecordValue, Version};
 
 use crate::core::Core;
+use crate::entry::MAX_ATTEMPTS;
 use crate::error::{RecordErrorKind, RecordStoreError};
 use crate::gate::Barrier;
 use crate::outcome::{CloseReport, Outcome};
@@ -132,26 +133,42 @@ impl Core {
         Ok(())
     }
 
-    /// Leaves tombstones of these records in the data store.
-    async fn remove_below(&self, records: Vec<(Key, RecordValue)>) -> Result<(), RecordStoreError> {
-        let writes = records.iter().map(|(key, value)| {
-            let version = self.hlc.next_version();
-            let value = value.removed(version.timestamp());
-            let tombstone = Record::builder(value, version).updated(self.now()).build();
-            Write::new(self.map.clone(), key.clone(), Arc::new(tombstone))
-        });
-        let results = tokio::time::timeout(self.config.store_deadline, self.store.apply(writes.collect()));
-        let late = || self.late("delete_all", self.config.store_deadline, "the data store");
-        for result in results.await.map_err(|_| late())? {
-            if let WriteResult::Rejected(error) = result {
-                let error = RecordStoreError::of_store("delete_all", &self.map, error);
-                return Err(self.note_error(error));
+    /// Leaves tombstones of these records in the data store; those in whose way something newer stands are tried again above that.
+    async fn remove_below(&self, mut left: Vec<(Key, RecordValue)>) -> Result<(), RecordStoreError> {
+        for _ in 0..MAX_ATTEMPTS {
+            if left.is_empty() {
+                return Ok(());
             }
+            let writes = left.iter().map(|(key, value)| {
+                let version = self.hlc.next_version();
+                let value = value.removed(version.timestamp());
+                let tombstone = Record::builder(value, version).updated(self.now()).build();
+                Write::new(self.map.clone(), key.clone(), Arc::new(tombstone))
+            });
+            let results = self.call_store(writes.collect()).await;
+            let mut again = Vec::new();
+            for ((key, value), result) in left.into_iter().zip(results) {
+                match result {
+                    WriteResult::Applied => self.unresolved.resolve(&key),
+                    WriteResult::Conflict { .. } => again.push((key, value)),
+                    WriteResult::Stale { current } => {
+                        self.hlc.resume_above(current);
+                        again.push((key, value));
+                    }
+                    WriteResult::Rejected(error) => {
+                        let error = RecordStoreError::of_store("delete_all", &self.map, error);
+                        return Err(self.note_error(error));
+                    }
+                }
+            }
+            left = again;
         }
-        for (key, _) in &records {
-            self.unresolved.resolve(key);
+        if left.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let what = format!("the data store held something newer {MAX_ATTEMPTS} times");
+        let kind = RecordErrorKind::Conflict;
+        Err(RecordStoreError::new(kind, "delete_all", &self.map, what))
     }
 
     /// Drops memory but for backups, which exist nowhere else. The caller holds the barrier.
