@@ -28,6 +28,8 @@ struct Table {
     flights: Mutex<HashMap<Key, Flight, RandomState>>,
     /// How many flights there are, so that a write takes no lock while nothing is being loaded.
     len: AtomicUsize,
+    /// How many loads have not ended yet, those included that nobody may join any more.
+    under_way: AtomicUsize,
     next: AtomicU64,
 }
 
@@ -44,6 +46,8 @@ pub(crate) struct Ticket {
     poisoned: Arc<AtomicBool>,
     table: Arc<Table>,
     result: watch::Sender<Option<Loaded>>,
+    /// Whether it counts as under way.
+    counts: bool,
 }
 
 /// Who asks for a key first loads it; the others wait.
@@ -62,6 +66,7 @@ impl Loads {
             table: Arc::new(Table {
                 flights: Mutex::default(),
                 len: AtomicUsize::new(0),
+                under_way: AtomicUsize::new(0),
                 next: AtomicU64::new(0),
             }),
             permits: Arc::new(Semaphore::new(concurrency)),
@@ -79,9 +84,11 @@ impl Loads {
                 ticket: None,
             });
         }
-        if flights.len() >= self.cap {
+        // Raised under the lock alone, so that it never passes the cap.
+        if self.table.under_way.load(Ordering::Acquire) >= self.cap {
             return Err(Full);
         }
+        self.table.under_way.fetch_add(1, Ordering::AcqRel);
         let (result, waiting) = watch::channel(None);
         let id = self.table.next.fetch_add(1, Ordering::Relaxed);
         let poisoned = Arc::new(AtomicBool::new(false));
@@ -98,6 +105,7 @@ impl Loads {
             poisoned,
             table: Arc::clone(&self.table),
             result,
+            counts: true,
         };
         Ok(Joined {
             waiting,
@@ -144,9 +152,18 @@ impl Ticket {
         }
     }
 
-    /// Tells all who wait.
-    pub(crate) fn tell(self, loaded: Loaded) {
+    /// Lets others have its place.
+    fn end(&mut self) {
         self.land();
+        if std::mem::take(&mut self.counts) {
+            self.table.under_way.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Tells all who wait.
+    pub(crate) fn tell(mut self, loaded: Loaded) {
+        // First, so that who hears of it finds its place in the queue free.
+        self.end();
         self.result.send_replace(Some(loaded));
     }
 }
@@ -154,6 +171,6 @@ impl Ticket {
 impl Drop for Ticket {
     /// A load that ends without a result (its runtime went away) must not be waited for.
     fn drop(&mut self) {
-        self.land();
+        self.end();
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use layerstore_engine::{ColdRecord, Lookup};
 use layerstore_record::{Key, Millis, Record};
+use tokio::time::Instant;
 
 use crate::core::Core;
 use crate::counters::count;
@@ -203,8 +204,11 @@ impl Core {
                         None => overtaken.push(ticket),
                     }
                 }
+                // However many there are: who waits for the last waits no longer than who waits for the first.
+                let end = Instant::now() + self.config.load_deadline;
                 for ticket in overtaken {
-                    let loaded = self.load_behind_gate(&ticket.key, reading).await;
+                    let load = tokio::time::timeout_at(end, self.load_behind_gate(&ticket.key, reading));
+                    let loaded = load.await.unwrap_or_else(|_| Err(late().at_key(&ticket.key)));
                     ticket.tell(loaded);
                 }
             }

@@ -27,6 +27,7 @@ mod s2_retries;
 mod s3;
 mod s4;
 mod s5;
+mod s5_overtaken;
 mod s6;
 mod s6_sweeps;
 mod s7;
