@@ -20,6 +20,17 @@ pub(crate) enum Reading {
     NotYet,
 }
 
+/// What became of what a load found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Installed {
+    /// It is in memory.
+    Yes,
+    /// There was nothing to install: nothing was found, or what was has ended, or memory has it, or has something newer.
+    Needless,
+    /// Memory is full.
+    NoRoom,
+}
+
 impl Core {
     /// Installs what a load found; returns what is there now, and whether it was installed. The caller holds the gate, and has
     /// made sure that no mutation came between.
@@ -29,44 +40,55 @@ impl Core {
         found: Option<Arc<Record>>,
         reading: Reading,
         room: Room,
-    ) -> (Option<Arc<Record>>, bool) {
+    ) -> (Option<Arc<Record>>, Installed) {
         let key = pass.key();
         let held = match self.memory.engine.lookup(key) {
             Lookup::Hit(held) => Some(held),
             Lookup::Miss => None,
             // What is in the engine's disk tier is no older than what the data store has.
-            Lookup::Cold(_) => return (found, false),
+            Lookup::Cold(_) => return (found, Installed::Needless),
         };
         let newer = |held: &Arc<Record>| {
             found
                 .as_ref()
                 .is_none_or(|found| held.version() >= found.version())
         };
-        if let Some(held) = held.filter(newer) {
-            self.note_reading(key, &held, reading);
-            return (Some(held), false);
+        if let Some(held) = held.as_ref().filter(|held| newer(held)) {
+            self.note_reading(key, held, reading);
+            return (Some(Arc::clone(held)), Installed::Needless);
         }
         let Some(record) = found else {
             self.absent.remember(key, self.now());
-            return (None, false);
+            return (None, Installed::Needless);
         };
         self.kind.learn(record.value().kind());
+        // What is kept for another owner and is older than what the data store has is of no use to anybody.
+        let owned_as = if self.memory.is_backup(key) {
+            Ownership::Backup
+        } else {
+            Ownership::Owner
+        };
+        self.memory.remove_backup(key);
+        let older = held.map(|held| (held, owned_as));
         if record.is_tombstone() {
+            self.drop_older(pass, older);
             self.absent.remember(key, self.now());
-            return (Some(record), false);
+            return (Some(record), Installed::Needless);
         }
         self.prepare_loaded(key, &record, reading);
         if self.is_fenced() || record.is_expired(self.now()) {
-            return (Some(record), false);
+            self.drop_older(pass, older);
+            return (Some(record), Installed::Needless);
         }
         let Some(reservation) = self.make_room(self.memory.growth(key, &record), room) else {
-            return (Some(record), false);
+            self.drop_older(pass, older);
+            return (Some(record), Installed::NoRoom);
         };
         self.credit(key, &record);
         self.memory.put(key, &record, reservation);
         self.absent.forget(key);
         self.tell_loaded(pass, &record);
-        (Some(record), true)
+        (Some(record), Installed::Yes)
     }
 
     /// Credits a key that comes back into memory with the hits that its policy remembers.
@@ -76,12 +98,30 @@ impl Core {
         }
     }
 
+    /// Takes out of memory what is older than what was found and is not installed: nobody may read it any more.
+    fn drop_older(&self, pass: &Pass, older: Option<(Arc<Record>, Ownership)>) {
+        let Some((older, owned_as)) = older else { return };
+        self.memory.remove(pass.key());
+        if older.is_tombstone() {
+            return;
+        }
+        let event = MutationEvent::Evict {
+            key: pass.key(),
+            record: &older,
+        };
+        self.tell_load(pass, owned_as, event);
+    }
+
     fn tell_loaded(&self, pass: &Pass, record: &Arc<Record>) {
         let event = MutationEvent::Load {
             key: pass.key(),
             record,
         };
-        let from = (Provenance::Load, Ownership::Owner);
+        self.tell_load(pass, Ownership::Owner, event);
+    }
+
+    fn tell_load(&self, pass: &Pass, owned_as: Ownership, event: MutationEvent<'_>) {
+        let from = (Provenance::Load, owned_as);
         // A load has no outcome to carry the error: it is counted and logged.
         let _ = self
             .announcer

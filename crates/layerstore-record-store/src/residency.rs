@@ -13,7 +13,7 @@ use crate::error::{RecordErrorKind, RecordStoreError};
 use crate::eviction_run::Room;
 use crate::expiry::is_live;
 use crate::gate::Pass;
-use crate::install::Reading;
+use crate::install::{Installed, Reading};
 use crate::job::Job;
 use crate::op::Op;
 use crate::outcome::TryGet;
@@ -141,13 +141,18 @@ impl Core {
             let Some(record) = record.filter(|record| !record.is_tombstone()) else {
                 continue;
             };
-            let (_, installed) = self.install(pass, Some(Arc::new(record)), Reading::NotYet, Room::Find);
-            if !installed {
-                // Memory is full: what comes after would not be kept either.
-                preloaded.next = None;
-                break;
+            match self
+                .install(pass, Some(Arc::new(record)), Reading::NotYet, Room::Find)
+                .1
+            {
+                Installed::Yes => preloaded.installed += 1,
+                Installed::Needless => {}
+                Installed::NoRoom => {
+                    // What comes after would not be kept either.
+                    preloaded.next = None;
+                    break;
+                }
             }
-            preloaded.installed += 1;
         }
         Ok(preloaded)
     }

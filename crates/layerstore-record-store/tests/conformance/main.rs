@@ -36,6 +36,7 @@ mod s8;
 mod s9;
 mod s9_end;
 mod s9_partitions;
+mod s9_preload;
 mod s9_verbs;
 mod slow_tier;
 mod spine;

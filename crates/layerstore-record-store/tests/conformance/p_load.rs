@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use layerstore_data_store::{MapDataStore, Write};
-use layerstore_record::{Clock, Record, RecordValue, Version};
+use layerstore_record::{Clock, Expiry, Record, RecordValue, Version};
 use layerstore_record_store::{RecordErrorKind, RecordStore, WriteOptions};
 use layerstore_testkit::doubles::Call;
 
-use crate::p::{at, below, foreign, forget, or_map, read, told, writes};
+use crate::p::{at, below, foreign, foreign_with, forget, or_map, read, told, writes};
 use crate::stage::{Plan, Rig, Stage, key, kind, map, ttl};
 
 const OPTIONS: &WriteOptions = &WriteOptions::DEFAULT;
@@ -138,4 +138,47 @@ async fn p_load_takes_a_version_of_another_clock_as_it_is() {
     write_below(&stage, Arc::new(Record::builder(value, ahead).build())).await;
     assert_eq!(read(&stage, "a").await, Some(("1".to_owned(), ahead)));
     assert!(stage.set("a", 2).await > ahead);
+}
+
+#[tokio::test]
+async fn p_load_of_what_is_newer_than_a_backup_leaves_no_backup() {
+    let rig = Rig::new().await;
+    let backup = foreign(&rig, 1, 5);
+    rig.store.put_backup(&key("a"), backup).await.unwrap();
+    let newer = foreign(&rig, 2, 10);
+    write_below(&rig, newer.clone()).await;
+    rig.store.load(&key("a")).await.unwrap();
+    assert_eq!(read(&rig, "a").await, Some(("2".to_owned(), newer.version())));
+    assert_eq!(rig.store.stats().backups, 0);
+    assert!(rig.store.evict(&key("a")).await.unwrap(), "the data store has it");
+}
+
+#[tokio::test]
+async fn p_load_of_a_newer_removal_leaves_nothing_older_behind() {
+    for backup in [false, true] {
+        let rig = Rig::new().await;
+        if backup {
+            rig.store
+                .put_backup(&key("a"), foreign(&rig, 1, 5))
+                .await
+                .unwrap();
+        } else {
+            rig.set("a", 1).await;
+        }
+        let gone = foreign_with(
+            &rig,
+            RecordValue::Tombstone {
+                timestamp: at(&rig, 10),
+            },
+            10,
+            Expiry::NEVER,
+        );
+        write_below(&rig, gone).await;
+        forget(&rig);
+        assert_eq!(rig.store.load(&key("a")).await.unwrap(), None);
+        assert_eq!(rig.get("a").await, None, "what was loaded says that it is gone");
+        assert_eq!((rig.store.resident_len(), rig.store.stats().backups), (0, 0));
+        let owned_as = if backup { "backup" } else { "owner" };
+        assert_eq!(told(&rig), [format!("evict by load as {owned_as}")]);
+    }
 }
