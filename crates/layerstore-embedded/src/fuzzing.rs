@@ -134,20 +134,12 @@ fn check_meta(kv: &MemoryKv, map: &MapName) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use layerstore_testkit::proof;
 
     use super::decoders;
 
     #[test]
     fn r23_the_corpus_of_the_store_is_harmless() {
-        let corpus = proof::corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/store"));
-        for (name, input) in &corpus {
-            println!("{name}");
-            decoders(input);
-        }
-        let inputs = u64::try_from(corpus.len()).unwrap();
-        proof::report("R23", &[("inputs", inputs), ("violations", 0)]);
+        proof::replay("store", |_, input| decoders(input));
     }
 }

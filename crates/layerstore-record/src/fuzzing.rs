@@ -50,8 +50,6 @@ fn names(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use allocation_counter::measure;
     use layerstore_testkit::proof;
 
@@ -60,9 +58,7 @@ mod tests {
 
     #[test]
     fn r23_the_corpus_of_the_record_decoders_is_harmless() {
-        let corpus = proof::corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/record"));
-        for (name, input) in &corpus {
-            println!("{name}");
+        proof::replay("record", |name, input| {
             decoders(input);
             let framed = frame(RECORD_FORMAT, input).unwrap();
             let taken = measure(|| drop(decode_record(&framed))).bytes_max;
@@ -70,8 +66,6 @@ mod tests {
                 taken <= u64::try_from(MAX_RECORD_BYTES).unwrap(),
                 "{name} took {taken} bytes"
             );
-        }
-        let inputs = u64::try_from(corpus.len()).unwrap();
-        proof::report("R23", &[("inputs", inputs), ("violations", 0)]);
+        });
     }
 }

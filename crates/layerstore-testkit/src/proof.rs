@@ -80,12 +80,29 @@ pub fn skip(what: &str, why: &str) {
     print_past_capture(&format!("\nSKIPPED {what}: {why}\n"));
 }
 
-/// Reads the inputs that a fuzzer has found worth keeping, with their names, in the order of these.
+/// Gives `check` every input that a fuzzer of this repository has kept in the corpus of this name, with the input's own
+/// name, in the order of these; then reports how many there were (R23).
 ///
 /// # Panics
-/// When there are none: a replay of nothing would show nothing.
-#[must_use]
-pub fn corpus(folder: &Path) -> Vec<(String, Vec<u8>)> {
+/// When there are none, since a replay of nothing would show nothing; and where `check` does, after the input's name.
+#[expect(
+    clippy::print_stdout,
+    reason = "the test harness captures it and shows it when the test fails"
+)]
+pub fn replay(corpus: &str, mut check: impl FnMut(&str, &[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/corpus")
+        .join(corpus);
+    let inputs = inputs(&folder);
+    assert!(!inputs.is_empty(), "{} has no inputs", folder.display());
+    for (name, input) in &inputs {
+        println!("{name}");
+        check(name, input);
+    }
+    report("R23", &[("inputs", inputs.len() as u64), ("violations", 0)]);
+}
+
+fn inputs(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let files = std::fs::read_dir(folder).map(|files| {
         let files = files.filter_map(Result::ok).map(|file| file.path());
         let read = |path: PathBuf| {
@@ -98,7 +115,6 @@ pub fn corpus(folder: &Path) -> Vec<(String, Vec<u8>)> {
     });
     let mut inputs = files.unwrap_or_default();
     inputs.sort();
-    assert!(!inputs.is_empty(), "{} has no inputs", folder.display());
     inputs
 }
 

@@ -143,20 +143,12 @@ fn span(table: &mut Table, name: &str, length: Option<Duration>) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use layerstore_testkit::proof;
 
     use super::config;
 
     #[test]
     fn r23_the_corpus_of_the_configuration_is_harmless() {
-        let corpus = proof::corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/config"));
-        for (name, input) in &corpus {
-            println!("{name}");
-            config(input);
-        }
-        let inputs = u64::try_from(corpus.len()).unwrap();
-        proof::report("R23", &[("inputs", inputs), ("violations", 0)]);
+        proof::replay("config", |_, input| config(input));
     }
 }
