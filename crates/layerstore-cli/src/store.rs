@@ -6,6 +6,7 @@ use layerstore::{Builder, Cost, DEFAULT_DIRECTORY, Layerstore, MemoryLimit};
 use crate::args::Place;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::out::quoted;
 
 /// How long closing may take: what is under way has deadlines of its own below that.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(60);
@@ -29,6 +30,17 @@ impl Place {
             Some(file) => format!("as {} says", file.display()),
             None => format!("in {}", self.directory().display()),
         }
+    }
+
+    /// Returns the beginning of a command line on the same store, as it is to be typed.
+    pub(crate) fn command(&self) -> String {
+        let mut command = program();
+        for (option, path) in [("--config", &self.config), ("--data", &self.data)] {
+            if let Some(path) = path {
+                command.push_str(&format!(" {option} {}", quoted(&path.display().to_string())));
+            }
+        }
+        command
     }
 
     /// Opens the store.
@@ -56,7 +68,8 @@ impl Place {
 }
 
 fn must_exist(directory: &Path) -> Result<(), Failure> {
-    if directory.is_dir() {
+    // Opening would make one there: in a directory that has something else in it, or nothing.
+    if Layerstore::is_at(directory) {
         return Ok(());
     }
     let failure = Failure::new(
@@ -80,4 +93,14 @@ pub(crate) async fn close(store: &Layerstore) -> Result<(), Failure> {
         Exit::Failed,
         format!("the store did not close cleanly, with {pending} records pending{why}"),
     ))
+}
+
+/// Returns how this program was called, so that it can be called again.
+fn program() -> String {
+    // Under `cargo run` the binary's own path is of little use.
+    if std::env::var_os("CARGO_MANIFEST_DIR").is_some() && std::env::var_os("CARGO").is_some() {
+        return "cargo run --release --bin layerstore --".to_owned();
+    }
+    let called = std::env::args().next().unwrap_or_else(|| "layerstore".to_owned());
+    quoted(&called)
 }

@@ -62,6 +62,12 @@ impl KvDataStore {
         opened.await.unwrap_or_else(|_| Err(closed("open")))
     }
 
+    /// Tells whether a directory holds a store, or what is left of one, without touching it: opening would make one there.
+    #[cfg(feature = "fjall")]
+    pub fn is_at(dir: impl AsRef<Path>) -> bool {
+        layerstore_kv_fjall::FjallKv::is_at(dir)
+    }
+
     /// Opens a store over any key-value store. Blocks while it reads and, at first, writes its format.
     ///
     /// # Errors

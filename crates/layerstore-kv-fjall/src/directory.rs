@@ -122,6 +122,17 @@ pub(crate) fn check_account(dir: &Path) -> KvResult<()> {
     Ok(())
 }
 
+/// Tells whether a directory holds a store or what is left of one, going by names alone. One that cannot be read may.
+pub(crate) fn holds_store(dir: &Path) -> bool {
+    let Ok(entries) = entries(dir) else {
+        return true;
+    };
+    entries.iter().any(|entry| {
+        let name = entry.file_name();
+        name == LOCK_FILE || name == "version" || name == "keyspaces" || is_journal(&entry.path())
+    })
+}
+
 /// Lists a directory; one that is not there has nothing.
 pub(crate) fn entries(dir: &Path) -> io::Result<Vec<DirEntry>> {
     match std::fs::read_dir(dir) {
@@ -192,6 +203,21 @@ mod tests {
         assert_eq!(refused.kind(), &expected);
         drop(held);
         assert!(DirectoryLock::acquire(&path).is_ok());
+    }
+
+    #[test]
+    fn a_directory_holds_a_store_as_long_as_anything_is_left_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!holds_store(&dir.path().join("missing")) && !holds_store(dir.path()));
+        std::fs::write(dir.path().join("mine.txt"), "kept").unwrap();
+        assert!(!holds_store(dir.path()));
+        for name in [LOCK_FILE, "version", "keyspaces", "7.jnl"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+            assert!(holds_store(dir.path()), "{name}");
+            std::fs::remove_file(dir.path().join(name)).unwrap();
+        }
+        // Opening it says what is wrong.
+        assert!(holds_store(&dir.path().join("mine.txt")));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use layerstore_kv::{
 
 use crate::catalog::Catalog;
 use crate::convert::{convert, convert_write};
-use crate::directory::{DirectoryLock, check_account, check_names, clear_unfinished};
+use crate::directory::{DirectoryLock, check_account, check_names, clear_unfinished, holds_store};
 use crate::options::FjallOptions;
 use crate::seal::{SealOnClose, break_seal};
 use crate::view::{HeldView, Keyspaces, View, find};
@@ -91,6 +91,11 @@ impl FjallKv {
         Ok(Self {
             shared: Arc::new(shared),
         })
+    }
+
+    /// Tells whether a directory holds a store, or what is left of one, without touching it: opening would make one there.
+    pub fn is_at(dir: impl AsRef<Path>) -> bool {
+        holds_store(dir.as_ref())
     }
 
     /// Returns the directory.

@@ -71,6 +71,13 @@ impl Layerstore {
         Builder::from_file(config).await?.build().await
     }
 
+    /// Tells whether a directory holds an embedded store, or what is left of one, without touching it: opening would make
+    /// one there.
+    #[cfg(feature = "embedded")]
+    pub fn is_at(dir: impl AsRef<std::path::Path>) -> bool {
+        layerstore_embedded::KvDataStore::is_at(dir)
+    }
+
     /// Starts to configure a store.
     pub fn builder() -> Builder {
         Builder::new()

@@ -9,7 +9,7 @@ mod scan;
 mod stat;
 mod verify;
 
-use layerstore::Layerstore;
+use layerstore::{Error, Layerstore, MapName};
 
 use crate::args::{Command, Place};
 use crate::exit::Exit;
@@ -33,6 +33,8 @@ pub(crate) async fn run(place: &Place, form: Form, command: Command) -> Result<E
 }
 
 async fn one(place: &Place, form: Form, command: Command) -> Result<Exit, Failure> {
+    // Before a store is looked for: a command line that cannot be must not leave an empty one behind.
+    check(&command)?;
     let missing = if matches!(command, Command::Put(_)) {
         Missing::Create
     } else {
@@ -46,13 +48,37 @@ async fn one(place: &Place, form: Form, command: Command) -> Result<Exit, Failur
     Ok(exit)
 }
 
+/// Refuses maps, keys and values that cannot be.
+fn check(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Import(args) => map_name(&args.map),
+        Command::Export(args) => map_name(&args.map),
+        Command::Scan(args) => map_name(&args.map),
+        Command::Get(args) | Command::Rm(args) => {
+            map_name(&args.map)?;
+            get::key(&args.key).map(drop)
+        }
+        Command::Put(args) => {
+            map_name(&args.map)?;
+            put::record(args).map(drop)
+        }
+        Command::Stat | Command::Check | Command::Verify => Ok(()),
+    }
+}
+
+/// Refuses the name of a map that cannot be.
+pub(crate) fn map_name(text: &str) -> Result<(), Failure> {
+    let name = MapName::new(text).map_err(Error::from);
+    name.map(drop).map_err(Failure::from)
+}
+
 async fn with(store: &Layerstore, place: &Place, form: Form, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Import(_) => Ok(Exit::Done),
         Command::Export(args) => export::run(store, form, args).await,
-        Command::Get(args) => get::run(store, form, &args).await,
+        Command::Get(args) => get::run(store, place, form, &args).await,
         Command::Put(args) => put::run(store, form, &args).await,
-        Command::Rm(args) => rm::run(store, form, &args).await,
+        Command::Rm(args) => rm::run(store, place, form, &args).await,
         Command::Scan(args) => scan::run(store, form, &args).await,
         Command::Stat => stat::run(store, form).await,
         Command::Check => check::run(store, place, form).await,

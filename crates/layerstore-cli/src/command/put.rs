@@ -1,4 +1,4 @@
-use layerstore::{Layerstore, NewValue, WriteOptions};
+use layerstore::{Key, Layerstore, NewValue, Value, WriteOptions};
 
 use super::get;
 use crate::args::Put;
@@ -9,8 +9,7 @@ use crate::out::{Form, say};
 
 /// Puts one record.
 pub(super) async fn run(store: &Layerstore, form: Form, args: &Put) -> Result<Exit, Failure> {
-    let key = get::key(&args.key)?;
-    let value = json::read(&args.value).map_err(|fault| Failure::usage(format!("the value: {fault}")))?;
+    let (key, value) = record(args)?;
     let mut options = WriteOptions::new();
     if let Some(ttl) = args.ttl {
         options = options.ttl(ttl);
@@ -25,4 +24,11 @@ pub(super) async fn run(store: &Layerstore, form: Form, args: &Put) -> Result<Ex
         Form::Json => serde_json::json!({ "map": args.map, "key": args.key, "version": version }).to_string(),
     })?;
     Ok(Exit::Done)
+}
+
+/// Makes key and value of the arguments.
+pub(super) fn record(args: &Put) -> Result<(Key, Value), Failure> {
+    let key = get::key(&args.key)?;
+    let value = json::read(&args.value).map_err(|fault| Failure::usage(format!("the value: {fault}")))?;
+    Ok((key, value))
 }

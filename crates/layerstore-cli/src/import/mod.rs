@@ -36,6 +36,7 @@ use source::{Batch, Piece, Source};
 use tally::Tally;
 
 use crate::args::{Format, Import, Place};
+use crate::command::map_name;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::interrupted;
@@ -45,8 +46,9 @@ use crate::store::{self, Missing};
 /// Imports a file. Ctrl-C ends it after the batch in flight.
 pub(crate) async fn run(place: &Place, form: Form, args: Import) -> Result<Exit, Failure> {
     let source = source(&args);
-    // A file that is not there must not leave an empty store behind.
+    // A file that is not there, or a map that cannot be, must not leave an empty store behind.
     let size = size(&args.file)?;
+    map_name(&args.map)?;
     let store = place.open(Missing::Create).await?;
     let report = match store.records(&args.map) {
         Ok(records) => import(records, source, form, &args, size).await,

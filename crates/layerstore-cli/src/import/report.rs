@@ -118,26 +118,11 @@ impl Report {
 
 /// Says what to try next, as it is to be typed.
 fn next(place: &Place, map: &str, key: &str) -> String {
-    let mut command = program();
-    for (option, path) in [("--config", &place.config), ("--data", &place.data)] {
-        if let Some(path) = path {
-            command.push_str(&format!(" {option} {}", quoted(&path.display().to_string())));
-        }
-    }
+    let command = place.command();
     let map = quoted(map);
     let dashes = if key.starts_with('-') { "-- " } else { "" };
     let key = quoted(key);
     format!(
         "next:\n  {command} get --map {map} {dashes}{key}\n  {command} scan --map {map} --limit 3\n  {command} export --map {map}\n  {command} stat"
     )
-}
-
-/// Returns how this program was called, so that it can be called again.
-fn program() -> String {
-    // Under `cargo run` the binary's own path is of little use.
-    if std::env::var_os("CARGO_MANIFEST_DIR").is_some() && std::env::var_os("CARGO").is_some() {
-        return "cargo run --release --bin layerstore --".to_owned();
-    }
-    let called = std::env::args().next().unwrap_or_else(|| "layerstore".to_owned());
-    quoted(&called)
 }

@@ -196,11 +196,58 @@ fn what_is_not_there_is_said_and_nothing_is_made() {
         4,
         &["there is no record \"other\" in map \"m\""],
     );
-    fails(
-        &shop.run(&["rm", "--map", "m", "other"]),
-        4,
-        &["there is no record"],
-    );
+    // What to do is said as it is to be typed, for this store and no other.
+    shop.done(&["put", "--data", "here", "--map", "m", "k", "1"]);
+    for verb in ["get", "rm"] {
+        fails(
+            &shop.run(&["--data", "here", verb, "--map", "m", "other"]),
+            4,
+            &["there is no record", "--data here scan --map m`"],
+        );
+    }
+}
+
+#[test]
+fn a_refused_command_line_makes_no_store() {
+    let shop = Shop::new();
+    shop.write("in.jsonl", "{\"id\":1}\n");
+    let long = "m".repeat(129);
+    let refused: [&[&str]; 9] = [
+        &["put", "--map", "m", "k", "{\"a\":1"],
+        &["put", "--map", "m", "", "1"],
+        &["put", "--map", "", "k", "1"],
+        &["import", "in.jsonl", "--map", ""],
+        &["import", "in.jsonl", "--map", &long],
+        &["get", "--map", "m", ""],
+        &["rm", "--map", "", "k"],
+        &["scan", "--map", &long],
+        &["export", "--map", ""],
+    ];
+    for arguments in refused {
+        assert_eq!(shop.run(arguments).code, Some(2), "{arguments:?}");
+        assert!(!shop.path("layerstore-data").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_directory_without_a_store_is_left_as_it_is() {
+    let shop = Shop::new();
+    std::fs::create_dir(shop.path("mine")).unwrap();
+    shop.write("mine/notes.txt", "kept");
+    let verbs: [&[&str]; 7] = [
+        &["stat"],
+        &["check"],
+        &["verify"],
+        &["scan", "--map", "m"],
+        &["export", "--map", "m"],
+        &["get", "--map", "m", "k"],
+        &["rm", "--map", "m", "k"],
+    ];
+    for verb in verbs {
+        let arguments = [&["--data", "mine"], verb].concat();
+        fails(&shop.run(&arguments), 4, &["there is no store in mine"]);
+    }
+    assert_eq!(std::fs::read_dir(shop.path("mine")).unwrap().count(), 1);
 }
 
 #[test]
