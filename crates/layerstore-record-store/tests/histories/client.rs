@@ -9,7 +9,7 @@ use layerstore_record::{Key, Millis, Record, Version};
 use layerstore_record_store::{
     Compute, Outcome, RecordErrorKind, RecordStore, RecordStoreError, TryGet, TrySet, WriteOptions,
 };
-use layerstore_testkit::linearizability::{Recorder, Register};
+use layerstore_testkit::linearizability::{OpenCall, Recorder, Register};
 use layerstore_testkit::records::key;
 
 use crate::facts::Noted;
@@ -125,16 +125,9 @@ impl Client {
         let (options, ttl) = self.options(index);
         let open = self.recorder.start(index, verb);
         let from = self.now();
-        let (told, version) = self.make(index, verb, &options).await;
+        let result = self.make(index, verb, &options).await;
         let to = self.now();
-        self.note(index, verb, (told, version), ttl, (from, to));
-        let answer = Answer {
-            told,
-            version,
-            from,
-            to,
-        };
-        self.recorder.end(open, answer);
+        self.end(open, (index, verb), result, ttl, (from, to));
     }
 
     /// Makes one call that concerns several keys, each of which judges it by itself.
@@ -173,15 +166,7 @@ impl Client {
         };
         let to = self.now();
         for (((index, verb), open), result) in verbs.into_iter().zip(opens).zip(results) {
-            self.note(index, verb, result, ttl, (from, to));
-            let (told, version) = result;
-            let answer = Answer {
-                told,
-                version,
-                from,
-                to,
-            };
-            self.recorder.end(open, answer);
+            self.end(open, (index, verb), result, ttl, (from, to));
         }
     }
 
@@ -273,10 +258,11 @@ impl Client {
         }
     }
 
-    fn note(
+    /// Ends a call that was made between two times: notes what it says, here and in the history.
+    fn end(
         &mut self,
-        index: u64,
-        verb: Verb,
+        open: OpenCall,
+        (index, verb): (u64, Verb),
         (told, version): Result1,
         ttl: Option<u64>,
         (from, to): (Millis, Millis),
@@ -312,6 +298,13 @@ impl Client {
         {
             self.last.insert(index, (found, shown.version()));
         }
+        let answer = Answer {
+            told,
+            version,
+            from,
+            to,
+        };
+        self.recorder.end(open, answer);
     }
 
     fn now(&self) -> Millis {
