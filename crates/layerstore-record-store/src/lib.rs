@@ -3,6 +3,11 @@
 //! This crate decides order, versions, expiry, eviction, provenance and merging. It does not know how records are laid out
 //! in memory, which data store lies below, nor what observers do.
 
+/// Compiles and runs the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;
+
 mod absent;
 mod announce;
 mod backup;
