@@ -21,10 +21,13 @@ const TESTS: Step = ("test", |workspace| match test::run(workspace, &[])? {
     false => Err(Failure::new("see the failing tests above")),
 });
 
-const CHECKS: [Step; 8] = [
+const CHECKS: [Step; 9] = [
     ("fmt", |workspace| {
         cargo(workspace, &["fmt", "--all", "--check"])?;
         succeed(&prove::format_check(workspace))
+    }),
+    ("fuzz lock", |workspace| {
+        prove::lock_check(workspace).map(|()| Done::Passed)
     }),
     ("clippy", |workspace| {
         let scope = [

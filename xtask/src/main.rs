@@ -11,6 +11,7 @@ mod failure;
 mod features;
 mod process;
 mod prove;
+mod services;
 mod test;
 mod tidy;
 mod tools;
@@ -25,11 +26,15 @@ use workspace::Workspace;
 const USAGE: &str = "\
 usage: cargo xtask TASK
 
-  test [FILTER…]         every test and doc test, and a closing count
+  test [FILTER…]         every test and doc test, and a closing count; with --both-ways before the filters, those that need
+                         PostgreSQL natively and in a container
+  services               the servers that tests need, for work by hand, until Ctrl-C
+  images                 an image of PostgreSQL for an engine without a registry
   ci [--no-test]         what must hold before a change lands
   tidy                   the rules of this repository that no compiler knows
   prove                  lists the suites of proofs
-  prove SUITE [--again]  the full figures, into docs/proof.md
+  prove SUITE [--again] [PACKAGE…]
+                         the full figures, into docs/proof.md
   prove defects [NAME…]  every seeded defect must be caught by the test that it names
   bench [GROUP…]         the measurements of benches/
 ";
@@ -57,6 +62,8 @@ fn run(task: &str, rest: &[String]) -> Outcome<bool> {
     let workspace = Workspace::read()?;
     match (task, rest) {
         ("test", filters) => test::run(&workspace, filters),
+        ("services", []) => services::run(&workspace),
+        ("images", []) => services::images(&workspace),
         ("ci", []) => ci::run(&workspace, true),
         ("ci", [flag]) if flag == "--no-test" => ci::run(&workspace, false),
         ("tidy", []) => tidy::run(&workspace).map(|()| true),

@@ -69,6 +69,12 @@ impl Process {
         self
     }
 
+    /// Sets several environment variables.
+    pub(crate) fn envs(mut self, envs: &[(String, String)]) -> Self {
+        self.envs.extend(envs.iter().cloned());
+        self
+    }
+
     /// Kills the command, and all it started, after `deadline`.
     pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);

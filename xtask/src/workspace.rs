@@ -41,6 +41,8 @@ pub(crate) struct Dependency {
     pub(crate) dev: bool,
     /// True where it comes from a folder of this repository.
     pub(crate) local: bool,
+    /// What is switched on of it.
+    pub(crate) features: Vec<String>,
 }
 
 impl Workspace {
@@ -111,6 +113,7 @@ fn dependency(value: &Value) -> Dependency {
         name: text(&value["name"]),
         dev: value["kind"].as_str() == Some("dev"),
         local: value["path"].is_string(),
+        features: array(&value["features"]).map(text).collect(),
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial (some lines were rejected), 4 not found,
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial (some lines were rejected, or a copy differs), 4 not found,
 5 unavailable, 6 corrupt, 130 interrupted";
 
 /// Where the records are.
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Check,
     /// Read everything and check every checksum
     Verify,
+    /// Copy records from one store to another: versions, expiry and removals included
+    Copy(Copy),
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +148,30 @@ pub(crate) struct Scan {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = STORES)]
+pub(crate) struct Copy {
+    /// The store to read, which is not written to
+    #[arg(long, value_name = "STORE")]
+    pub(crate) from: String,
+    /// The store to write, whose maps nobody else may write meanwhile
+    #[arg(long, value_name = "STORE")]
+    pub(crate) to: String,
+    /// Only this map; may be given more than once [default: all]
+    #[arg(long, value_name = "MAP")]
+    pub(crate) map: Vec<String>,
+    /// Fence out whoever writes the source, and carry over what it has cleared and purged
+    #[arg(long)]
+    pub(crate) fence_source: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t = Progress::Auto)]
+    pub(crate) progress: Progress,
+}
+
+const STORES: &str = "\
+STORE is embedded:DIR, postgres://…, s3://BUCKET/PREFIX, or a configuration file, FILE.toml. Others can see the arguments of a
+command: a password belongs into a file, as url = { env = \"NAME\" }. Run again, a copy goes on where it stopped.";
 
 /// Reads a duration that a record can have from now on.
 fn duration(text: &str) -> Result<Duration, String> {

@@ -6,6 +6,7 @@
 
 mod args;
 mod command;
+mod copy;
 mod exit;
 mod failure;
 #[cfg(any(test, fuzzing))]

@@ -100,6 +100,28 @@ pub fn judge(held: Option<Held>, floors: Floors, version: Version, expect: Optio
     }
 }
 
+/// Judges the restatement of `version` for a key that holds `held`: the same version in another form.
+///
+/// ```
+/// use layerstore_data_store::{Floors, Held, Verdict, judge_restatement};
+/// use layerstore_record::{Millis, NodeId, Timestamp, Version};
+///
+/// let version = |millis| Version::new(Timestamp::new(Millis(millis), 0, NodeId(1)));
+/// let held = Some(Held { version: version(2), is_live: true });
+/// assert_eq!(judge_restatement(held, Floors::default(), version(2)), Verdict::Apply);
+/// assert_eq!(judge_restatement(held, Floors::default(), version(3)), Verdict::Conflict { current: Some(version(2)) });
+/// ```
+#[must_use]
+pub fn judge_restatement(held: Option<Held>, floors: Floors, version: Version) -> Verdict {
+    match judge(held, floors, version, Some(Expect::Version(version))) {
+        // A value alone has forms: a tombstone of the very version is another write, and what has ended stays as it is.
+        Verdict::Repeated if held.is_some_and(|held| held.is_live) => Verdict::Apply,
+        // What is absent needs no fence here: a restatement never puts it there.
+        Verdict::Repeated | Verdict::BelowHorizon { .. } => Verdict::Conflict { current: None },
+        other => other,
+    }
+}
+
 impl Floors {
     /// Tells whether what is stored with this version was cleared, so that no reader may see it.
     #[must_use]
@@ -236,6 +258,38 @@ mod tests {
             let case =
                 format!("{held:?} cleared {cleared} purged {purged} write {write} expecting {expect:?}");
             assert_eq!(judge(held, floors, version(write), expect), verdict, "{case}");
+        }
+    }
+
+    #[test]
+    fn only_the_very_version_of_a_value_is_restated() {
+        let conflict = |at: Option<u64>| Verdict::Conflict {
+            current: at.map(version),
+        };
+        let stale = |at| Verdict::Stale { current: version(at) };
+        // held, cleared, purged, version => verdict
+        let table = [
+            (live(5), 0, 0, 5, Verdict::Apply),
+            (live(5), 4, 9, 5, Verdict::Apply),
+            (gone(5), 0, 0, 5, conflict(None)),
+            (live(6), 0, 0, 5, stale(6)),
+            (gone(6), 0, 0, 5, stale(6)),
+            (live(4), 0, 0, 5, conflict(Some(4))),
+            (gone(4), 0, 0, 5, conflict(None)),
+            (None, 0, 0, 5, conflict(None)),
+            (None, 0, 9, 5, conflict(None)),
+            (live(5), 5, 0, 5, stale(5)),
+            (live(7), 6, 0, 5, stale(7)),
+            (None, 6, 0, 5, stale(6)),
+            (live(3), 4, 0, 5, conflict(None)),
+        ];
+        for (held, cleared, purged, write, verdict) in table {
+            let floors = Floors {
+                cleared: version(cleared),
+                purged: version(purged),
+            };
+            let case = format!("{held:?} cleared {cleared} purged {purged} restate {write}");
+            assert_eq!(judge_restatement(held, floors, version(write)), verdict, "{case}");
         }
     }
 

@@ -10,10 +10,14 @@ mod limits;
 mod memory;
 mod memory_map;
 mod null;
+#[cfg(feature = "resilient")]
+mod resilient;
+mod restate;
 mod retry;
 mod scan;
 mod store;
 mod store_ext;
+mod verify;
 mod write;
 
 pub use backoff::{Backoff, BackoffPolicy, DEFAULT_ATTEMPTS, DEFAULT_BASE, DEFAULT_CAP, DEFAULT_TOTAL};
@@ -21,12 +25,19 @@ pub use breaker::{
     Breaker, BreakerPolicy, BreakerState, DEFAULT_LONGEST_PAUSE, DEFAULT_PAUSE, DEFAULT_THRESHOLD, Permit,
 };
 pub use error::{ErrorKind, FlushError, Outcome, StoreError};
-pub use fence::{Floors, Held, Verdict, judge};
+pub use fence::{Floors, Held, Verdict, judge, judge_restatement};
 pub use limits::Limits;
 pub use memory::InMemoryDataStore;
 pub use null::NullDataStore;
+#[cfg(feature = "resilient")]
+pub use resilient::{
+    BREAKER_STATE, CALL_SECONDS, CALLS_TOTAL, DEFAULT_ATTEMPT_TIMEOUT, ResilientDataStore,
+    ResilientDataStoreBuilder, TRIES_TOTAL, WRITES_TOTAL,
+};
+pub use restate::RestateRecords;
 pub use retry::{Pause, retry, retry_writes};
 pub use scan::{Include, ScanPage, ScanRequest};
 pub use store::{CloseReport, MapClaim, MapDataStore, TryApply};
 pub use store_ext::MapDataStoreExt;
+pub use verify::{CorruptRecord, MapReport, NAMED_CORRUPT_RECORDS, VerifyReport, verify};
 pub use write::{Expect, Write, WriteOp, WriteResult};

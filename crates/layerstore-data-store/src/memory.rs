@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use layerstore_record::{Clock, Key, MapName, Record, Version};
+use layerstore_record::{Clock, Key, MapName, Millis, Record, Version};
 
 use crate::error::{ErrorKind, FlushError, StoreError};
+use crate::fence::Verdict;
 use crate::limits::Limits;
 use crate::memory_map::MemoryMap;
+use crate::restate::RestateRecords;
 use crate::scan::{ScanPage, ScanRequest};
 use crate::store::{CloseReport, MapClaim, MapDataStore, TryApply};
 use crate::write::{Write, WriteResult};
@@ -51,6 +53,9 @@ pub struct InMemoryDataStore {
     epochs: Mutex<HashMap<MapName, u64>>,
     closed: AtomicBool,
 }
+
+/// How a write is judged and made: as one, or as a restatement.
+type Judged = fn(&mut MemoryMap, &Write, Millis) -> Verdict;
 
 /// What would be on the disk.
 #[derive(Default)]
@@ -134,11 +139,12 @@ impl InMemoryDataStore {
         &self,
         maps: &mut BTreeMap<MapName, MemoryMap>,
         write: &Write,
+        judged: Judged,
     ) -> Result<WriteResult, StoreError> {
         let at_key = |error: StoreError| error.at_key(&write.key);
         let map = self.claimed(maps, &write.map, "apply").map_err(at_key)?;
         self.check_size(write)?;
-        Ok(map.write(write, self.clock.now()).into_result(write, NAME))
+        Ok(judged(map, write, self.clock.now()).into_result(write, NAME))
     }
 
     fn check_size(&self, write: &Write) -> Result<(), StoreError> {
@@ -161,16 +167,15 @@ impl InMemoryDataStore {
         }
     }
 
-    fn apply_all(&self, writes: &[Write]) -> Vec<WriteResult> {
+    fn apply_all(&self, writes: &[Write], judged: Judged) -> Vec<WriteResult> {
         let mut results = Vec::with_capacity(writes.len());
         // The lock is given up between chunks, so that readers get in during a large batch.
         for chunk in writes.chunks(self.limits.batch_records.max(1)) {
             match self.maps("apply") {
-                Ok(mut maps) => results.extend(
-                    chunk
-                        .iter()
-                        .map(|write| self.write(&mut maps, write).unwrap_or_else(WriteResult::Rejected)),
-                ),
+                Ok(mut maps) => results.extend(chunk.iter().map(|write| {
+                    self.write(&mut maps, write, judged)
+                        .unwrap_or_else(WriteResult::Rejected)
+                })),
                 Err(closed) => results.extend(chunk.iter().map(|write| {
                     WriteResult::Rejected(closed.clone().in_map(&write.map).at_key(&write.key))
                 })),
@@ -208,11 +213,15 @@ impl MapDataStore for InMemoryDataStore {
     }
 
     async fn apply(&self, writes: Vec<Write>) -> Vec<WriteResult> {
-        self.apply_all(&writes)
+        self.apply_all(&writes, MemoryMap::write)
     }
 
     fn try_apply(&self, writes: Vec<Write>) -> TryApply {
-        TryApply::Done(self.apply_all(&writes))
+        TryApply::Done(self.apply_all(&writes, MemoryMap::write))
+    }
+
+    fn restating(&self) -> Option<&dyn RestateRecords> {
+        Some(self)
     }
 
     async fn load(&self, map: &MapName, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -273,6 +282,13 @@ impl MapDataStore for InMemoryDataStore {
         let _maps = locked(&self.contents.maps);
         self.closed.store(true, Ordering::Release);
         CloseReport::default()
+    }
+}
+
+#[async_trait]
+impl RestateRecords for InMemoryDataStore {
+    async fn restate(&self, writes: Vec<Write>) -> Vec<WriteResult> {
+        self.apply_all(&writes, MemoryMap::restate)
     }
 }
 

@@ -3,7 +3,7 @@ use std::ops::Bound;
 
 use layerstore_record::{Key, Millis, Record, Version};
 
-use crate::fence::{Floors, Held, Verdict, judge};
+use crate::fence::{Floors, Held, Verdict, judge, judge_restatement};
 use crate::scan::{Include, ScanPage, ScanRequest};
 use crate::store::MapClaim;
 use crate::write::Write;
@@ -31,6 +31,16 @@ impl MemoryMap {
         let verdict = judge(held, self.floors, write.version(), write.expect);
         if verdict.is_apply() {
             self.applied = self.applied.max(write.version());
+            self.records
+                .insert(write.key.clone(), copy(&write.record, Some(now)));
+        }
+        verdict
+    }
+
+    pub(crate) fn restate(&mut self, write: &Write, now: Millis) -> Verdict {
+        let held = self.records.get(&write.key).map(|record| Held::of(record, now));
+        let verdict = judge_restatement(held, self.floors, write.version());
+        if verdict.is_apply() {
             self.records
                 .insert(write.key.clone(), copy(&write.record, Some(now)));
         }

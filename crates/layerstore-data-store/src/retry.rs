@@ -23,14 +23,15 @@ pub trait Pause {
 /// # Errors
 /// The first error that no retry cures, as it is; or the last one, when tries or time are used up. If the outcome of
 /// any try is unknown and no later one told, the error says so, whatever the last try alone would say.
-pub async fn retry<T, F, P>(
+pub async fn retry<T, F, R, P>(
     policy: BackoffPolicy,
     rng: &mut fastrand::Rng,
     pause: &mut P,
     mut operation: F,
 ) -> Result<T, StoreError>
 where
-    F: AsyncFnMut() -> Result<T, StoreError>,
+    F: FnMut() -> R,
+    R: Future<Output = Result<T, StoreError>>,
     P: Pause,
 {
     let mut backoff = policy.start();
@@ -72,14 +73,32 @@ where
     S: MapDataStore + ?Sized,
     P: Pause,
 {
+    retry_batches(store.name(), writes, policy, rng, pause, |writes| {
+        store.apply(writes)
+    })
+    .await
+}
+
+/// Does what [`retry_writes`] does, by whatever makes a batch of writes.
+pub(crate) async fn retry_batches<F, R, P>(
+    store: &'static str,
+    writes: Vec<Write>,
+    policy: BackoffPolicy,
+    rng: &mut fastrand::Rng,
+    pause: &mut P,
+    mut apply: F,
+) -> Vec<WriteResult>
+where
+    F: FnMut(Vec<Write>) -> R,
+    R: Future<Output = Vec<WriteResult>>,
+    P: Pause,
+{
     let mut backoff = policy.start();
     let mut answers: Vec<Option<WriteResult>> = writes.iter().map(|_| None).collect();
     let mut open: Vec<OpenWrite> = writes.into_iter().enumerate().map(OpenWrite::new).collect();
     while !open.is_empty() {
-        let made = store
-            .apply(open.iter().map(|open| open.write.clone()).collect())
-            .await;
-        let failed = settle(open, made, &mut answers, store.name());
+        let made = apply(open.iter().map(|open| open.write.clone()).collect()).await;
+        let failed = settle(open, made, &mut answers, store);
         let wait = if failed.is_empty() {
             None
         } else {

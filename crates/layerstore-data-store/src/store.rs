@@ -5,6 +5,7 @@ use layerstore_record::{Key, MapName, Record, Version};
 
 use crate::error::{FlushError, StoreError};
 use crate::limits::Limits;
+use crate::restate::RestateRecords;
 use crate::scan::{ScanPage, ScanRequest};
 use crate::write::{Write, WriteResult};
 
@@ -57,6 +58,11 @@ pub trait MapDataStore: Send + Sync + 'static {
     /// Makes writes if that needs neither I/O nor waiting; gives them back otherwise.
     fn try_apply(&self, writes: Vec<Write>) -> TryApply {
         TryApply::NeedsIo(writes)
+    }
+
+    /// Returns the ability to replace a record by another form of the same version, where the store has it.
+    fn restating(&self) -> Option<&dyn RestateRecords> {
+        None
     }
 
     /// Reads the record of a key; a tombstone comes back as such.

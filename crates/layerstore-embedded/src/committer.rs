@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::claims::Claims;
 use crate::convert::closed;
-use crate::group;
+use crate::group::{self, Call, Judge};
 use crate::sweep::{self, Sweep, SweepKind};
 
 /// What callers ask of the committer. An answer whose asker has gone is dropped; the work is done all the same.
@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Apply {
         /// The writes of one call.
         writes: Vec<Write>,
+        /// How they are judged.
+        judge: Judge,
         /// Where their answers go, in the same order.
         reply: oneshot::Sender<Vec<WriteResult>>,
     },
@@ -140,7 +142,7 @@ impl Committer {
         let mut next = Some(command);
         while let Some(command) = next.take() {
             match command {
-                Command::Apply { writes, reply } => next = self.apply(writes, reply),
+                Command::Apply { writes, judge, reply } => next = self.apply(Call { writes, judge }, reply),
                 Command::Claim { map, reply } => {
                     let _ = reply.send(self.claims.claim(&*self.kv, &map));
                 }
@@ -162,15 +164,15 @@ impl Committer {
 
     /// Commits these writes with those of all calls that wait behind it, and returns the first command that is no
     /// write. While the disk syncs, the next group gathers in the queue.
-    fn apply(&mut self, writes: Vec<Write>, reply: oneshot::Sender<Vec<WriteResult>>) -> Option<Command> {
-        let mut records = writes.len();
-        let (mut calls, mut replies) = (vec![writes], vec![reply]);
+    fn apply(&mut self, call: Call, reply: oneshot::Sender<Vec<WriteResult>>) -> Option<Command> {
+        let mut records = call.writes.len();
+        let (mut calls, mut replies) = (vec![call], vec![reply]);
         let mut next = None;
         while records < self.group_records {
             match self.commands.try_recv() {
-                Ok(Command::Apply { writes, reply }) => {
+                Ok(Command::Apply { writes, judge, reply }) => {
                     records += writes.len();
-                    calls.push(writes);
+                    calls.push(Call { writes, judge });
                     replies.push(reply);
                 }
                 Ok(other) => {

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use layerstore_data_store::{ErrorKind, Held, StoreError, Verdict, Write, WriteResult, judge};
+use layerstore_data_store::{
+    ErrorKind, Expect, Floors, Held, StoreError, Verdict, Write, WriteResult, judge, judge_restatement,
+};
 use layerstore_kv::{Batch, Durability, KvBackend, KvError, KvErrorKind};
 use layerstore_record::codec::CodecError;
 use layerstore_record::{Key, MapName, Millis, Version};
@@ -13,18 +15,38 @@ use crate::row;
 
 const OPERATION: &str = "apply";
 
+/// The writes of one call, and how they are judged.
+pub(crate) struct Call {
+    pub(crate) writes: Vec<Write>,
+    pub(crate) judge: Judge,
+}
+
+/// How a write is judged, by what is held, the floors, its version and what it expects.
+pub(crate) type Judge = fn(Option<Held>, Floors, Version, Option<Expect>) -> Verdict;
+
+/// Judges a write that is one.
+pub(crate) const AS_WRITE: Judge = judge;
+
+/// Judges a write that restates a record.
+pub(crate) const AS_RESTATEMENT: Judge = |held, floors, version, _| judge_restatement(held, floors, version);
+
 /// Makes the writes of several calls with one sync, and answers for each call in the order given.
 pub(crate) fn commit(
     kv: &dyn KvBackend,
     claims: &mut Claims,
     now: Millis,
-    calls: &[Vec<Write>],
+    calls: &[Call],
 ) -> Vec<Vec<WriteResult>> {
     loop {
         let mut group = Group::new(kv, claims, now);
         let answers = calls
             .iter()
-            .map(|writes| writes.iter().map(|write| group.stage(write)).collect())
+            .map(|call| {
+                call.writes
+                    .iter()
+                    .map(|write| group.stage(write, call.judge))
+                    .collect()
+            })
             .collect();
         let Staged {
             batch,
@@ -80,14 +102,14 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn stage(&mut self, write: &Write) -> WriteResult {
-        match self.try_stage(write) {
+    fn stage(&mut self, write: &Write, judge: Judge) -> WriteResult {
+        match self.try_stage(write, judge) {
             Ok(verdict) => verdict.into_result(write, STORE),
             Err(error) => WriteResult::Rejected(error.in_map(&write.map).at_key(&write.key)),
         }
     }
 
-    fn try_stage(&mut self, write: &Write) -> Result<Verdict, StoreError> {
+    fn try_stage(&mut self, write: &Write, judge: Judge) -> Result<Verdict, StoreError> {
         let claimed = self.claims.get(OPERATION, &write.map)?;
         // Also where the verdict is to do nothing: a fenced-out writer must be told so, not that it is stale.
         if !self.required.contains(&write.map) {
@@ -168,7 +190,7 @@ fn lost_map<'a>(error: &KvError, required: &'a [MapName]) -> Option<&'a MapName>
 }
 
 /// Nothing of the batch is acknowledged: each answer that rests on it becomes the error.
-fn fail(answers: Vec<Vec<WriteResult>>, calls: &[Vec<Write>], error: &KvError) -> Vec<Vec<WriteResult>> {
+fn fail(answers: Vec<Vec<WriteResult>>, calls: &[Call], error: &KvError) -> Vec<Vec<WriteResult>> {
     let fail_one = |(answer, write): (WriteResult, &Write)| match answer {
         WriteResult::Rejected(_) => answer,
         _ => WriteResult::Rejected(commit_error(error).in_map(&write.map).at_key(&write.key)),
@@ -176,7 +198,7 @@ fn fail(answers: Vec<Vec<WriteResult>>, calls: &[Vec<Write>], error: &KvError) -
     answers
         .into_iter()
         .zip(calls)
-        .map(|(answers, writes)| answers.into_iter().zip(writes).map(fail_one).collect())
+        .map(|(answers, call)| answers.into_iter().zip(&call.writes).map(fail_one).collect())
         .collect()
 }
 

@@ -33,10 +33,10 @@ mod store;
 mod sweep;
 mod verify;
 
+pub use layerstore_data_store::{CorruptRecord, MapReport, VerifyReport};
 /// The contract of the key-value stores that [`KvDataStore::over`] takes.
 pub use layerstore_kv as kv;
 pub use options::{
     DEFAULT_DEADLINE, DEFAULT_GROUP_RECORDS, DEFAULT_QUEUE_LEN, DEFAULT_READS, EmbeddedOptions,
 };
 pub use store::KvDataStore;
-pub use verify::{CorruptRecord, MapReport, VerifyReport};

@@ -7,22 +7,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use layerstore_data_store::{
-    CloseReport, ErrorKind, FlushError, Limits, MapClaim, MapDataStore, ScanPage, ScanRequest, StoreError,
-    Write, WriteResult,
+    CloseReport, ErrorKind, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage,
+    ScanRequest, StoreError, VerifyReport, Write, WriteResult,
 };
 use layerstore_kv::{Batch, Durability, KvBackend};
 use layerstore_record::codec::MAX_RECORD_BYTES;
 use layerstore_record::{Key, MapName, Millis, Record, Version};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::committer::{Command, CommitterThread};
 use crate::convert::{STORE, closed, from_kv, late};
+use crate::group::{AS_RESTATEMENT, AS_WRITE, Judge};
 use crate::keyspaces::META;
 use crate::meta::{FORMAT_KEY, STORE_FORMAT, format_row, read_format};
 use crate::options::EmbeddedOptions;
 use crate::reader;
-use crate::verify::{VerifyReport, verify};
+use crate::verify::verify;
 
 /// How long dropping the store waits for what is queued. `close` takes a deadline of the caller's.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
@@ -108,9 +109,16 @@ impl KvDataStore {
     /// # Errors
     /// When the list of maps cannot be read, or the store is closed. What a map does not give is in its report.
     pub async fn verify(&self) -> Result<VerifyReport, StoreError> {
+        // A read as the others, so that closing waits for it; but as long as it takes.
+        let turn = self.turn("verify").await?;
         let kv = self.kv("verify")?;
         let now = self.now();
-        let task = tokio::task::spawn_blocking(move || verify(&*kv, now));
+        let task = tokio::task::spawn_blocking(move || {
+            let report = verify(&*kv, now);
+            drop(kv);
+            drop(turn);
+            report
+        });
         task.await.unwrap_or_else(|_| Err(closed("verify")))
     }
 
@@ -169,16 +177,36 @@ impl KvDataStore {
         }
     }
 
+    /// Has the committer make writes, judged in one of the two ways.
+    async fn write(&self, writes: Vec<Write>, judge: Judge) -> Vec<WriteResult> {
+        let places: Vec<_> = writes
+            .iter()
+            .map(|write| (write.map.clone(), write.key.clone()))
+            .collect();
+        let made = self.ask("apply", |reply| Command::Apply { writes, judge, reply });
+        match made.await {
+            Ok(answers) => answers,
+            Err(error) => places
+                .iter()
+                .map(|(map, key)| WriteResult::Rejected(error.clone().in_map(map).at_key(key)))
+                .collect(),
+        }
+    }
+
+    /// Waits until fewer reads than the bound are under way.
+    async fn turn(&self, operation: &'static str) -> Result<OwnedSemaphorePermit, StoreError> {
+        let turn = timeout(self.options.deadline, Arc::clone(&self.reads).acquire_owned()).await;
+        turn.map_err(|_| late(operation, self.options.deadline.as_secs()))?
+            .map_err(|_| closed(operation))
+    }
+
     /// Runs a read on a blocking thread, when fewer than the bound are under way.
     async fn read<T: Send + 'static>(
         &self,
         operation: &'static str,
         read: impl FnOnce(&dyn KvBackend) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turn = timeout(self.options.deadline, Arc::clone(&self.reads).acquire_owned()).await;
-        let turn = turn
-            .map_err(|_| late(operation, self.options.deadline.as_secs()))?
-            .map_err(|_| closed(operation))?;
+        let turn = self.turn(operation).await?;
         let kv = self.kv(operation)?;
         let task = tokio::task::spawn_blocking(move || {
             let answer = read(&*kv);
@@ -210,17 +238,11 @@ impl MapDataStore for KvDataStore {
     }
 
     async fn apply(&self, writes: Vec<Write>) -> Vec<WriteResult> {
-        let places: Vec<_> = writes
-            .iter()
-            .map(|write| (write.map.clone(), write.key.clone()))
-            .collect();
-        match self.ask("apply", |reply| Command::Apply { writes, reply }).await {
-            Ok(answers) => answers,
-            Err(error) => places
-                .iter()
-                .map(|(map, key)| WriteResult::Rejected(error.clone().in_map(map).at_key(key)))
-                .collect(),
-        }
+        self.write(writes, AS_WRITE).await
+    }
+
+    fn restating(&self) -> Option<&dyn RestateRecords> {
+        Some(self)
     }
 
     async fn load(&self, map: &MapName, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -279,6 +301,13 @@ impl MapDataStore for KvDataStore {
                 error: Some(late("close", deadline.as_secs())),
             },
         }
+    }
+}
+
+#[async_trait]
+impl RestateRecords for KvDataStore {
+    async fn restate(&self, writes: Vec<Write>) -> Vec<WriteResult> {
+        self.write(writes, AS_RESTATEMENT).await
     }
 }
 

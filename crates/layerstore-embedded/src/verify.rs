@@ -1,6 +1,6 @@
 //! Reading everything that is stored, to find what cannot be read.
 
-use layerstore_data_store::StoreError;
+use layerstore_data_store::{MapReport, StoreError, VerifyReport};
 use layerstore_kv::{Direction, KeyRange, KvBackend, KvSnapshot};
 use layerstore_record::{Key, MapName, Millis, Version};
 
@@ -9,88 +9,6 @@ use crate::keyspaces::records_of;
 use crate::reader::claimed_maps;
 use crate::{meta, row};
 
-/// Corrupt records that a report names for a map; more are counted.
-const NAMED: usize = 1_000;
-
-/// What a verification found, map by map.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct VerifyReport {
-    /// One report a map, in name order.
-    pub maps: Vec<MapReport>,
-}
-
-/// What a verification found in one map.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct MapReport {
-    /// The map.
-    pub map: MapName,
-    /// Values that have not ended.
-    pub live: u64,
-    /// Values that have ended and were not purged yet.
-    pub expired: u64,
-    /// Removals that were not purged yet.
-    pub tombstones: u64,
-    /// Rows below the cleared floor: as good as gone.
-    pub cleared: u64,
-    /// Rows that could not be read.
-    pub corrupt_count: u64,
-    /// The first 1,000 of them.
-    pub corrupt: Vec<CorruptRecord>,
-    /// Bytes of keys and rows.
-    pub bytes: u64,
-    /// Why the rest of the map could not be read, if so.
-    pub unreadable: Option<StoreError>,
-}
-
-/// A row that could not be read.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct CorruptRecord {
-    /// Its key; where that is damaged, what is left of it.
-    pub key: String,
-    /// What is wrong with it.
-    pub error: StoreError,
-}
-
-impl VerifyReport {
-    /// Tells whether everything could be read.
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        self.maps.iter().all(MapReport::is_sound)
-    }
-}
-
-impl MapReport {
-    /// Tells whether everything in the map could be read.
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        self.corrupt_count == 0 && self.unreadable.is_none()
-    }
-
-    fn new(map: MapName) -> Self {
-        Self {
-            map,
-            live: 0,
-            expired: 0,
-            tombstones: 0,
-            cleared: 0,
-            corrupt_count: 0,
-            corrupt: Vec::new(),
-            bytes: 0,
-            unreadable: None,
-        }
-    }
-
-    fn count_corrupt(&mut self, key: String, error: StoreError) {
-        self.corrupt_count += 1;
-        if self.corrupt.len() < NAMED {
-            self.corrupt.push(CorruptRecord { key, error });
-        }
-    }
-}
-
 /// Reads everything, from one state.
 pub(crate) fn verify(kv: &dyn KvBackend, now: Millis) -> Result<VerifyReport, StoreError> {
     let state = kv.snapshot().map_err(|error| from_kv("verify", error))?;
@@ -98,7 +16,7 @@ pub(crate) fn verify(kv: &dyn KvBackend, now: Millis) -> Result<VerifyReport, St
         .into_iter()
         .map(|map| verify_map(&*state, map, now))
         .collect();
-    Ok(VerifyReport { maps })
+    Ok(VerifyReport::new(maps))
 }
 
 fn verify_map(state: &dyn KvSnapshot, map: MapName, now: Millis) -> MapReport {

@@ -33,6 +33,7 @@ pub mod fuzzing;
 mod options;
 mod seal;
 mod store;
+mod versions;
 mod view;
 
 pub use options::{DEFAULT_CACHE_BYTES, DEFAULT_MAX_JOURNAL_BYTES, DEFAULT_WORKER_THREADS, FjallOptions};

@@ -16,6 +16,7 @@ use crate::convert::{convert, convert_write};
 use crate::directory::{DirectoryLock, check_account, check_names, clear_unfinished, holds_store};
 use crate::options::FjallOptions;
 use crate::seal::{SealOnClose, break_seal};
+use crate::versions::check_versions;
 use crate::view::{HeldView, Keyspaces, View, find};
 
 /// Longest keyspace name, in bytes.
@@ -73,6 +74,7 @@ impl FjallKv {
         check_account(dir)?;
         break_seal(dir)?;
         clear_unfinished(dir)?;
+        check_versions(dir)?;
         let db = open_database(dir, &options)?;
         let (catalog, keyspaces) = Catalog::open(&db)?;
         let shared = Shared {

@@ -2,6 +2,7 @@
 //!
 //! This crate does not know where records are kept nor who changed them; it is told.
 
+mod access_times;
 mod composite;
 mod feed;
 mod function;
@@ -11,6 +12,7 @@ mod observer;
 mod owned;
 mod resident;
 
+pub use access_times::AccessTimes;
 pub use composite::{CompositeObserver, NameTaken};
 pub use feed::{
     Change, ChangeFeed, ChangeFeedBuilder, DEFAULT_MAX_COST, DEFAULT_MAX_RECORDS, DEFAULT_MAX_SUBSCRIPTIONS,

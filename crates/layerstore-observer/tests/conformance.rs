@@ -9,10 +9,10 @@ mod reading;
 use std::sync::Arc;
 
 use layerstore_observer::{
-    ChangeFeed, CompositeObserver, FnObserver, MetricsObserver, Mutation, MutationEvent, MutationObserver,
-    NameTaken, ObserverError, PreviousValue, RemoveReason,
+    AccessTimes, ChangeFeed, CompositeObserver, FnObserver, MetricsObserver, Mutation, MutationEvent,
+    MutationObserver, NameTaken, ObserverError, PreviousValue, RemoveReason,
 };
-use layerstore_record::{MapName, Provenance, Record, RecordValue};
+use layerstore_record::{MapName, Provenance, Record, RecordValue, SystemClock};
 use layerstore_testkit::observer::{FailingObserver, PanickingObserver, RecordingObserver, every_event};
 use layerstore_testkit::observer_conformance;
 
@@ -28,6 +28,10 @@ observer_conformance!(
 observer_conformance!(
     feed_of_memory_events,
     Arc::new(ChangeFeed::builder("feed").with_memory_events().build().unwrap())
+);
+observer_conformance!(
+    access_times,
+    Arc::new(AccessTimes::new("access-times", Arc::new(SystemClock), 1_000))
 );
 observer_conformance!(empty_composite, Arc::new(CompositeObserver::new("composite")));
 observer_conformance!(nested_composite, {

@@ -2,80 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "an unexpected answer ends the test")]
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use layerstore_observer::{
     MUTATIONS_TOTAL, MetricsObserver, Mutation, MutationEvent, MutationObserver, Ownership, PreviousValue,
     RESIDENT_RECORDS, RemoveReason,
 };
 use layerstore_record::{MapName, Provenance, Record, RecordValue};
+use layerstore_testkit::metrics::MemoryRecorder;
 use layerstore_testkit::observer::every_event;
 use layerstore_testkit::records::{key, record, version};
-use metrics::{
-    Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
-};
-
-/// Keeps everything in memory, under `name{label="value",…}` with the labels in order.
-#[derive(Default)]
-struct Memory {
-    numbers: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
-    described: Mutex<BTreeMap<String, (Option<Unit>, String)>>,
-}
-
-impl Memory {
-    fn number(&self, key: &Key) -> Arc<AtomicU64> {
-        let mut labels: Vec<String> = key
-            .labels()
-            .map(|label| format!("{}={}", label.key(), label.value()))
-            .collect();
-        labels.sort();
-        let name = format!("{}{{{}}}", key.name(), labels.join(","));
-        Arc::clone(self.numbers.lock().unwrap().entry(name).or_default())
-    }
-
-    fn describe(&self, name: &KeyName, unit: Option<Unit>, text: &SharedString) {
-        let mut described = self.described.lock().unwrap();
-        described.insert(name.as_str().to_owned(), (unit, text.to_string()));
-    }
-
-    fn counter(&self, name: &str) -> u64 {
-        let numbers = self.numbers.lock().unwrap();
-        numbers
-            .get(name)
-            .map_or(0, |number| number.load(Ordering::Relaxed))
-    }
-
-    fn gauge(&self, name: &str) -> f64 {
-        f64::from_bits(self.counter(name))
-    }
-}
-
-impl Recorder for Memory {
-    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
-        self.describe(&name, unit, &text);
-    }
-
-    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
-        self.describe(&name, unit, &text);
-    }
-
-    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
-        self.describe(&name, unit, &text);
-    }
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::from_arc(self.number(key))
-    }
-
-    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::from_arc(self.number(key))
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
+use metrics::{Unit, with_local_recorder};
 
 const OWNED: &str = "layerstore_resident_records{map=users,ownership=owner}";
 const COPIED: &str = "layerstore_resident_records{map=users,ownership=backup}";
@@ -86,7 +23,7 @@ fn users() -> MapName {
 
 #[test]
 fn every_mutation_is_counted_once_by_event_map_provenance_and_ownership() {
-    let memory = Memory::default();
+    let memory = MemoryRecorder::default();
     let told = every_event(&users());
     with_local_recorder(&memory, || {
         let observer = MetricsObserver::new();
@@ -164,7 +101,7 @@ fn the_gauge_follows_records_into_memory_and_out_of_it() {
         (MutationEvent::Put { key, record: one }, 1.0),
         (MutationEvent::Clear { resident: 1 }, 0.0),
     ];
-    let memory = Memory::default();
+    let memory = MemoryRecorder::default();
     with_local_recorder(&memory, || {
         let observer = MetricsObserver::new();
         for (step, (event, resident)) in steps.into_iter().enumerate() {
@@ -179,7 +116,7 @@ fn the_gauge_follows_records_into_memory_and_out_of_it() {
 #[test]
 fn the_gauge_is_exact_for_many_keys_and_absent_where_it_is_not_wanted() {
     let (map, record) = (&users(), &record(1));
-    let memory = Memory::default();
+    let memory = MemoryRecorder::default();
     with_local_recorder(&memory, || {
         let (with, without) = (MetricsObserver::new(), MetricsObserver::new().without_gauge());
         let sessions = MapName::new("sessions").unwrap();
@@ -200,7 +137,7 @@ fn the_gauge_is_exact_for_many_keys_and_absent_where_it_is_not_wanted() {
         }
     });
     assert_eq!(memory.gauge(OWNED), 3_000.0);
-    let names = memory.numbers.lock().unwrap();
+    let names = memory.counters();
     assert!(names.keys().any(|name| name.contains("map=sessions")));
     assert!(
         !names
@@ -212,7 +149,7 @@ fn the_gauge_is_exact_for_many_keys_and_absent_where_it_is_not_wanted() {
 #[test]
 fn partitions_share_a_gauge_and_a_destroyed_one_takes_its_own_part_away() {
     let (map, keys, record) = (&users(), [key(1), key(2), key(3)], &record(1));
-    let memory = Memory::default();
+    let memory = MemoryRecorder::default();
     with_local_recorder(&memory, || {
         let observer = MetricsObserver::new();
         let tell = |event, partition, ownership| {
@@ -247,9 +184,9 @@ fn partitions_share_a_gauge_and_a_destroyed_one_takes_its_own_part_away() {
 
 #[test]
 fn metrics_are_described_with_their_units() {
-    let memory = Memory::default();
+    let memory = MemoryRecorder::default();
     with_local_recorder(&memory, MetricsObserver::new);
-    let described = memory.described.lock().unwrap();
+    let described = memory.described();
     for name in [MUTATIONS_TOTAL, RESIDENT_RECORDS] {
         let (unit, text) = &described[name];
         assert_eq!(*unit, Some(Unit::Count), "{name}");

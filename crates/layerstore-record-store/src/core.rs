@@ -166,6 +166,7 @@ impl Core {
 
     /// Notes that the idle deadline of a record is to be persisted soon.
     pub(crate) fn note_moved(&self, key: &Key) {
+        self.memory.note_kept(key);
         let mut moved = lock(&self.sweep.moved);
         if moved.len() >= MOVED_CAP {
             self.sweep.forgot_moved.store(true, Ordering::Relaxed);

@@ -169,6 +169,7 @@ impl Entry {
 
     /// Returns the memory that the write takes more than what is there; refuses what could never fit.
     pub(crate) fn growth(&self, core: &Core, record: &Record) -> Result<u64, RecordStoreError> {
+        core.check_stored_size(self.pass.key(), record, self.op.name())?;
         if !core.keeps(record) {
             return Ok(0);
         }

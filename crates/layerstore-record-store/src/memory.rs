@@ -21,7 +21,15 @@ pub(crate) struct Memory {
     /// Keys whose records exist nowhere else, in key order.
     backups: Mutex<BTreeSet<Key>>,
     backup_count: AtomicUsize,
+    /// Keys whose records reads have kept alive since the data store was told of their end, in key order: to it they may have
+    /// ended. Bounded.
+    kept: Mutex<BTreeSet<Key>>,
+    kept_count: AtomicUsize,
 }
+
+/// How many keys that reads keep alive are known to scans, 65,536: more than a data store that is not away ever leaves
+/// unpersisted, and a few MB.
+const KEPT_CAP: usize = 65_536;
 
 impl Memory {
     pub(crate) fn new(engine: Arc<dyn StorageEngine>, budget: Arc<Budget>) -> Self {
@@ -32,6 +40,8 @@ impl Memory {
             tombstones: AtomicUsize::new(0),
             backups: Mutex::default(),
             backup_count: AtomicUsize::new(0),
+            kept: Mutex::default(),
+            kept_count: AtomicUsize::new(0),
         }
     }
 
@@ -45,6 +55,7 @@ impl Memory {
 
     /// Puts a record in place of another, with memory that was reserved for what it takes more.
     pub(crate) fn put(&self, key: &Key, record: &Arc<Record>, reservation: Reservation) {
+        self.forget_kept(key);
         let charge = self.budget.charge(key, record);
         let previous = self.engine.put(key.clone(), Arc::clone(record)).record();
         let before = previous
@@ -62,6 +73,7 @@ impl Memory {
 
     /// Removes a record; its memory is given back at once.
     pub(crate) fn remove(&self, key: &Key) -> Previous {
+        self.forget_kept(key);
         let previous = self.engine.remove(key);
         if let Previous::Present(record) = &previous {
             let charge = self.budget.charge(key, record);
@@ -74,6 +86,7 @@ impl Memory {
 
     /// Removes a record whose write is still on its way: its memory is given back once the queue has let it go.
     pub(crate) fn remove_queued(&self, key: &Key) -> Previous {
+        self.forget_kept(key);
         let previous = self.engine.remove(key);
         if let Previous::Present(record) = &previous {
             let charge = self.budget.charge(key, record);
@@ -92,6 +105,8 @@ impl Memory {
         self.budget.give_back(self.charged.swap(0, Ordering::AcqRel));
         lock(&self.backups).clear();
         self.backup_count.store(0, Ordering::Release);
+        lock(&self.kept).clear();
+        self.kept_count.store(0, Ordering::Release);
         resident
     }
 
@@ -140,6 +155,33 @@ impl Memory {
             .take(limit)
             .cloned()
             .collect()
+    }
+
+    /// Notes that reads have moved the end of a record, of which the data store does not know yet.
+    pub(crate) fn note_kept(&self, key: &Key) {
+        let mut kept = lock(&self.kept);
+        if kept.len() < KEPT_CAP {
+            kept.insert(key.clone());
+            self.kept_count.store(kept.len(), Ordering::Release);
+        }
+    }
+
+    /// Returns up to `limit` keys within the bounds whose records reads may have kept alive, in key order.
+    pub(crate) fn kept(&self, start: Bound<&Key>, end: Bound<&Key>, limit: usize) -> Vec<Key> {
+        if self.kept_count.load(Ordering::Acquire) == 0 || is_empty(start, end) {
+            return Vec::new();
+        }
+        let kept = lock(&self.kept);
+        kept.range::<Key, _>((start, end)).take(limit).cloned().collect()
+    }
+
+    /// What was noted of a record that gives way to another, or to none, is over.
+    pub(crate) fn forget_kept(&self, key: &Key) {
+        if self.kept_count.load(Ordering::Acquire) > 0 {
+            let mut kept = lock(&self.kept);
+            kept.remove(key);
+            self.kept_count.store(kept.len(), Ordering::Release);
+        }
     }
 
     fn forget_tombstone(&self, record: Option<&Record>) {

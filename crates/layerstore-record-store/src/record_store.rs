@@ -23,18 +23,21 @@ use crate::stats::RecordStoreStats;
 /// [`delete_all`](Self::delete_all), [`reset`](Self::reset) or [`destroy`](Self::destroy) is a write to every key.
 /// A write to the same key from inside an observer is an error.
 /// **S2**: a write reaches the data store first. One that is *rejected* leaves no trace: value, version, hits and observers
-/// are untouched. Of one whose outcome is *unknown* the caller is told so: the memory copy is dropped, the next read loads,
+/// are untouched; what the data store cannot hold, by its limits, is rejected before memory is set aside or the data store is
+/// asked to write. Of one whose outcome is *unknown* the caller is told so: the memory copy is dropped, the next read loads,
 /// and no observer is told before that. A *stale* answer to a client's write makes the store take note of the version that
 /// stands in the way and try again with a newer one: it is acknowledged only when applied.
 /// **S3**: behind the gate a write that needs I/O runs in a task of the store's own: if the caller goes away it happens
-/// whole or not at all. A write that needs none completes synchronously, without a task or a boxed future.
+/// whole or not at all, and so does every verb but [`evict`](Self::evict), [`clear_memory`](Self::clear_memory) and
+/// [`preload`](Self::preload), which are whole record by record: what they did not come to is as it was. A write that needs none completes synchronously, without a task or a boxed future.
 /// **S4**: a read returns the newest acknowledged write, wherever it is: in memory, pending or in the data store.
 /// What one read of a key has returned, no later one takes back: calls of a key behave as if each happened at one instant.
 /// **S5**: readers who miss the same key share one load, in a task of the store's own, bounded in number and by a deadline.
 /// A mutation poisons the load in flight: its result is not installed. Absent keys may be remembered, for a time and up to a number.
 /// **S6**: an expired record is never returned, swept or not. Expiry is absolute and persisted: a reload keeps what remained.
 /// Each record has its own, changeable later; an idle deadline is persisted when it moved by a tenth of the period (late, never
-/// early). Sweeps do bounded work. Expiry removes through the data store, or from memory only where so configured, and
+/// early), and scans and counts have a record that reads keep alive though the data store takes it for ended, up to 65,536 of
+/// those in a partition. Sweeps do bounded work. Expiry removes through the data store, or from memory only where so configured, and
 /// observers are told of a removal with its reason.
 /// **S7**: the memory budget, in records or bytes and shared by maps, is hard. A writer reserves before it stores, evicts, and
 /// waits up to the put deadline before it is refused as over budget. A record that exists nowhere else is never evicted (but
@@ -231,7 +234,7 @@ pub trait RecordStore: Send + Sync + 'static {
     async fn load(&self, key: &Key) -> Result<Option<Arc<Record>>, RecordStoreError>;
 
     /// Reads records from the data store into memory, in key order, up to `limit` or until memory is full, evicting nothing.
-    /// Returns how many were installed.
+    /// Returns how many were installed. Dropped, it has installed some records and left out the others.
     ///
     /// # Errors
     /// As [`scan_page`](Self::scan_page).
@@ -251,13 +254,15 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Reads about `limit` records that are in memory, without counting hits; a record may come twice in a scan.
     fn scan_resident(&self, cursor: &Cursor, limit: usize) -> ResidentPage;
 
-    /// Drops a record from memory; returns whether it was there and could be dropped.
+    /// Drops a record from memory; returns whether it was there and could be dropped. An idle deadline that reads have moved is
+    /// persisted first: the future dropped, that may have happened without the eviction.
     ///
     /// # Errors
     /// `Deadline`, `Reentrant`, `Closed`; and as [`set`](Self::set) when an idle deadline has to be persisted first.
     async fn evict(&self, key: &Key) -> Result<bool, RecordStoreError>;
 
-    /// Drops from memory every record that the data store has; returns how many. Reads load them again.
+    /// Drops from memory every record that the data store has; returns how many. Reads load them again. The future dropped, some
+    /// are gone and others are there, each of them whole.
     ///
     /// # Errors
     /// As [`evict`](Self::evict).

@@ -126,9 +126,27 @@ impl Core {
             }
             records.extend(self.whole_record(&key, None).await?.map(|record| (key, record)));
         }
+        // To the data store these may have ended: it has not heard yet of the reads that keep them alive.
+        let kept = self
+            .memory
+            .kept(start.as_ref(), end.as_ref(), limit.saturating_add(1));
+        let mut last = kept.get(limit).cloned();
+        for key in kept {
+            if records.contains_key(&key) {
+                continue;
+            }
+            match self.whole_record(&key, None).await? {
+                Some(record) => drop(records.insert(key, record)),
+                // It left memory while it was being noted.
+                None => self.memory.forget_kept(&key),
+            }
+        }
         if records.len() > limit {
-            next = records.keys().nth(limit - 1).cloned();
-            records.retain(|key, _| next.as_ref().is_some_and(|last| key <= last));
+            last = records.keys().nth(limit - 1).cloned();
+        }
+        if let Some(last) = last {
+            records.retain(|key, _| *key <= last);
+            next = Some(last);
         }
         Ok(self.page(records, next, include))
     }

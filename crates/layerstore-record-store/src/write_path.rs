@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use layerstore_data_store::TryApply;
-use layerstore_record::Key;
+use layerstore_record::{Key, Record, codec};
 use tokio::task::JoinHandle;
 
 use crate::core::Core;
@@ -17,6 +17,9 @@ use crate::job::{Job, Result1};
 use crate::op::Op;
 use crate::patience::Patience;
 use crate::telling::Ancestry;
+
+/// What the version, times and envelope of an encoded record take at most, in bytes: what the codec leaves for them.
+const METADATA_BYTES: usize = codec::MAX_RECORD_BYTES - codec::MAX_VALUE_BYTES;
 
 /// What became of a try without waiting.
 pub(crate) enum Attempt {
@@ -211,6 +214,32 @@ impl Core {
             return Err(RecordStoreError::new(kind, op.name(), &self.map, what).at_key(key));
         }
         Ok(())
+    }
+
+    /// Refuses a record that the data store cannot hold, before memory is set aside or the data store is asked.
+    pub(crate) fn check_stored_size(
+        &self,
+        key: &Key,
+        record: &Record,
+        operation: &'static str,
+    ) -> Result<(), RecordStoreError> {
+        let most = self.limits.record_bytes;
+        // What a record takes in memory is counted faster than its bytes, which are never more than that and its metadata.
+        let in_memory = usize::try_from(record.cost(key).0).unwrap_or(usize::MAX);
+        if self.is_null || in_memory.saturating_add(METADATA_BYTES) <= most {
+            return Ok(());
+        }
+        let too_large = |what: String| {
+            let kind = RecordErrorKind::TooLarge;
+            RecordStoreError::new(kind, operation, &self.map, what).at_key(key)
+        };
+        match codec::encoded_len(record) {
+            Ok(bytes) if bytes <= most => Ok(()),
+            Ok(bytes) => Err(too_large(format!(
+                "the record takes {bytes} bytes, and the data store holds records of up to {most}: make it smaller"
+            ))),
+            Err(error) => Err(too_large("the record cannot be encoded".to_owned()).because(error)),
+        }
     }
 }
 

@@ -4,13 +4,16 @@
 //! stores that are far away.
 
 mod call;
+mod dawdling;
 mod failing;
 mod fault;
 mod gates;
 mod recording;
+mod restate;
 mod slow;
 
 pub use call::Call;
+pub use dawdling::DawdlingDataStore;
 pub use failing::FailingDataStore;
 pub use fault::Fault;
 pub use gates::Side;

@@ -11,8 +11,10 @@
 //! | `MutationObserver` | [`observer_conformance!`] |
 //!
 //! For tests of your own: [`clock`] is a clock that stands still until told otherwise, [`doubles`] are data stores that
-//! fail, wait or take notes, [`records`] makes keys and records of numbers, [`linearizability`] checks histories of
-//! concurrent operations, and [`proof`] keeps counts and seeds of long tests.
+//! fail, wait or take notes, [`log`] keeps what `tracing` was told and [`metrics`] what was counted, [`records`] makes keys
+//! and records of numbers, [`linearizability`] checks histories of concurrent operations, [`proxy`] breaks connections at exact
+//! moments, and [`proof`] keeps counts and seeds of long tests. With a feature each, `services` are servers that
+//! tests need, without anything to install or to start by hand.
 
 pub mod clock;
 #[expect(
@@ -37,6 +39,13 @@ pub mod engine;
 )]
 pub mod kv;
 pub mod linearizability;
+pub mod log;
+pub mod metrics;
+#[cfg(feature = "objects")]
+pub mod objects;
 pub mod observer;
 pub mod proof;
+pub mod proxy;
 pub mod records;
+#[cfg(any(feature = "services-postgres", feature = "services-s3"))]
+pub mod services;

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use layerstore_data_store::{InMemoryDataStore, MapDataStore, NullDataStore};
+use layerstore_data_store::MapDataStore;
 use layerstore_engine::{HashMapEngine, StorageEngine};
 use layerstore_observer::{CompositeObserver, MutationObserver};
 use layerstore_record::{Clock, Hlc, MapName, NodeId, SystemClock};
@@ -13,6 +13,7 @@ use layerstore_record_store::{
 };
 use tokio::runtime::Handle;
 
+use crate::backend::{Backend, Context, OpenDataStore};
 use crate::config::ConfigError;
 #[cfg(feature = "toml")]
 use crate::config::Origin;
@@ -23,6 +24,17 @@ use crate::maintenance::{Maintenance, Purging};
 use crate::settings::{
     DEFAULT_DIRECTORY, DEFAULT_PURGE_INTERVAL, DEFAULT_SWEEP_INTERVAL, MapSettings, MemoryLimit,
 };
+
+/// The table of a configuration that says where records are kept.
+const AT: &str = "data_store";
+
+/// Where records are kept.
+enum Below {
+    /// In a store that is opened as this says.
+    Configured(Backend),
+    /// In this one.
+    Open(OpenDataStore),
+}
 
 /// Configures a store. Setters cannot fail; [`build`](Self::build) checks everything.
 ///
@@ -41,12 +53,7 @@ use crate::settings::{
 /// ```
 #[must_use]
 pub struct Builder {
-    kind: DataStoreKind,
-    directory: PathBuf,
-    data_store: Option<Arc<dyn MapDataStore>>,
-    /// The data store above, where it is an embedded one.
-    #[cfg(feature = "embedded")]
-    opened: Option<Arc<layerstore_embedded::KvDataStore>>,
+    below: Below,
     engines: EngineMaker,
     observers: Vec<Arc<dyn MutationObserver>>,
     clock: Arc<dyn Clock>,
@@ -65,11 +72,7 @@ impl Builder {
     /// Starts with the defaults: an embedded store in `layerstore-data`, the HashMap engine, no observers.
     pub(crate) fn new() -> Self {
         Self {
-            kind: DataStoreKind::Embedded,
-            directory: PathBuf::from(DEFAULT_DIRECTORY),
-            data_store: None,
-            #[cfg(feature = "embedded")]
-            opened: None,
+            below: Below::Configured(Backend::embedded(DEFAULT_DIRECTORY)),
             engines: Arc::new(|_, _| Arc::new(HashMapEngine::new()) as Arc<dyn StorageEngine>),
             observers: Vec::new(),
             clock: Arc::new(SystemClock),
@@ -91,24 +94,14 @@ impl Builder {
     /// [`Error::Config`] with file, line and key.
     #[cfg(feature = "toml")]
     pub async fn from_file(path: impl AsRef<std::path::Path>) -> Result<Self, Error> {
-        let path = path.as_ref().to_owned();
-        let file = path.clone();
-        let text = tokio::task::spawn_blocking(move || std::fs::read_to_string(file)).await;
-        let unreadable =
-            |why: String| ConfigError::new("", format!("it cannot be read: {why}")).in_file(&path);
-        let text = text.map_err(|error| unreadable(error.to_string()))?;
-        let text = text.map_err(|error| unreadable(error.to_string()))?;
-        Ok(Self::of_file(crate::config::read(&path, &text)?))
+        Ok(Self::of_file(crate::config::read_file(path.as_ref()).await?))
     }
 
     #[cfg(feature = "toml")]
     fn of_file(file: crate::config::ConfigFile) -> Self {
         let new = Self::new();
         Self {
-            kind: file.kind,
-            directory: file
-                .directory
-                .unwrap_or_else(|| file.origin.beside(DEFAULT_DIRECTORY)),
+            below: Below::Configured(file.backend),
             node: file.node,
             shared: file.shared,
             defaults: file.defaults,
@@ -123,41 +116,36 @@ impl Builder {
 
     /// Keeps records in an embedded database in this directory, which is made where it is missing.
     pub fn embedded(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.kind = DataStoreKind::Embedded;
-        self.directory = directory.into();
-        self.data_store = None;
+        self.below = Below::Configured(Backend::embedded(directory));
         self
     }
 
     /// Keeps records in an embedded store that was opened before, over a key-value store or with options of your own.
     #[cfg(feature = "embedded")]
     pub fn embedded_store(mut self, store: Arc<layerstore_embedded::KvDataStore>) -> Self {
-        self.data_store = Some(Arc::clone(&store) as Arc<dyn MapDataStore>);
-        self.opened = Some(store);
+        self.below = Below::Open(OpenDataStore::embedded(store));
         self
     }
 
     /// Keeps records nowhere: they live as long as the process, and only as long as memory has room.
-    pub fn in_memory(mut self) -> Self {
-        self.kind = DataStoreKind::Null;
-        self.data_store = None;
-        self
+    pub fn in_memory(self) -> Self {
+        self.data_store_kind(DataStoreKind::Null)
     }
 
     /// Keeps records in a data store of a kind that needs nothing else.
     pub fn data_store_kind(mut self, kind: DataStoreKind) -> Self {
-        self.kind = kind;
-        self.data_store = None;
+        self.below = Below::Configured(Backend::of_kind(kind));
         self
     }
 
     /// Keeps records in a data store of your own.
-    pub fn data_store(mut self, store: Arc<dyn MapDataStore>) -> Self {
-        self.data_store = Some(store);
-        #[cfg(feature = "embedded")]
-        {
-            self.opened = None;
-        }
+    pub fn data_store(self, store: Arc<dyn MapDataStore>) -> Self {
+        self.open_data_store(OpenDataStore::new(store))
+    }
+
+    /// Keeps records in a data store that was opened before.
+    pub fn open_data_store(mut self, store: OpenDataStore) -> Self {
+        self.below = Below::Open(store);
         self
     }
 
@@ -233,7 +221,17 @@ impl Builder {
         self.check().map_err(|error| self.locate(error))?;
         let runtime = Handle::try_current()
             .map_err(|_| ConfigError::new("", "there is no Tokio runtime: build the store inside one"))?;
-        let opened = self.open_data_store().await?;
+        let context = Context {
+            at: AT.to_owned(),
+            clock: Arc::clone(&self.clock),
+        };
+        let opened = match &self.below {
+            Below::Open(opened) => opened.clone(),
+            Below::Configured(backend) => backend
+                .open(&context)
+                .await
+                .map_err(|error| self.located(error))?,
+        };
         let node = self.node.unwrap_or_else(NodeId::random);
         let hlc = Arc::new(Hlc::new(node, Arc::clone(&self.clock)));
         let purging = Purging {
@@ -246,7 +244,7 @@ impl Builder {
             .into_iter()
             .map(|(name, settings)| Ok((MapName::new(name)?, settings)));
         let inner = Arc::new(Inner {
-            factory: RecordStoreFactory::with_hlc(self.engines, opened.store, hlc),
+            factory: RecordStoreFactory::with_hlc(self.engines, Arc::clone(opened.store()), hlc),
             observer,
             clock: self.clock,
             defaults: self.defaults,
@@ -255,8 +253,7 @@ impl Builder {
             tombstone_horizon: self.tombstone_horizon,
             sweep_interval: self.sweep_interval,
             runtime: runtime.clone(),
-            #[cfg(feature = "embedded")]
-            embedded: opened.embedded,
+            below: opened,
             maps: Mutex::default(),
             maintenance: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -267,8 +264,8 @@ impl Builder {
 
     /// Finds what cannot work before anything is opened.
     fn check(&self) -> Result<(), ConfigError> {
-        if self.data_store.is_none() {
-            self.kind.check_available()?;
+        if let Below::Configured(backend) = &self.below {
+            backend.check(AT)?;
         }
         match self.shared {
             MemoryLimit::Count(0) => {
@@ -311,40 +308,11 @@ impl Builder {
         error
     }
 
-    async fn open_data_store(&self) -> Result<Opened, Error> {
-        if let Some(store) = &self.data_store {
-            return Ok(Opened {
-                store: Arc::clone(store),
-                #[cfg(feature = "embedded")]
-                embedded: self.opened.clone(),
-            });
+    fn located(&self, error: Error) -> Error {
+        match error {
+            Error::Config(error) => self.locate(error).into(),
+            other => other,
         }
-        match self.kind {
-            DataStoreKind::Embedded => self.open_embedded().await,
-            DataStoreKind::Memory => Ok(Opened::of(Arc::new(InMemoryDataStore::new(Arc::clone(
-                &self.clock,
-            ))))),
-            DataStoreKind::Null => Ok(Opened::of(Arc::new(NullDataStore::new()))),
-            DataStoreKind::Postgres | DataStoreKind::Object | DataStoreKind::Tiered => {
-                Err(self.kind.not_here().into())
-            }
-        }
-    }
-
-    #[cfg(feature = "embedded")]
-    async fn open_embedded(&self) -> Result<Opened, Error> {
-        use layerstore_embedded::{EmbeddedOptions, KvDataStore};
-        let options = EmbeddedOptions::default().clock(Arc::clone(&self.clock));
-        let store = Arc::new(KvDataStore::open(&self.directory, options).await?);
-        Ok(Opened {
-            store: Arc::clone(&store) as Arc<dyn MapDataStore>,
-            embedded: Some(store),
-        })
-    }
-
-    #[cfg(not(feature = "embedded"))]
-    async fn open_embedded(&self) -> Result<Opened, Error> {
-        Err(self.kind.not_here().into())
     }
 
     /// Makes one observer of all of them; none where there are none, so that nothing is told to nobody.
@@ -358,23 +326,6 @@ impl Builder {
                 .map_err(|error| ConfigError::new("observer", error.to_string()))?;
         }
         Ok(Some(Arc::new(all)))
-    }
-}
-
-/// A data store, and what only this crate knows of it.
-struct Opened {
-    store: Arc<dyn MapDataStore>,
-    #[cfg(feature = "embedded")]
-    embedded: Option<Arc<layerstore_embedded::KvDataStore>>,
-}
-
-impl Opened {
-    fn of(store: Arc<dyn MapDataStore>) -> Self {
-        Self {
-            store,
-            #[cfg(feature = "embedded")]
-            embedded: None,
-        }
     }
 }
 

@@ -35,34 +35,39 @@ impl DataStoreKind {
     }
 
     /// Refuses a kind that this build has not.
-    pub(crate) fn check_available(self) -> Result<(), ConfigError> {
+    pub(crate) fn check_available(self, at: &str) -> Result<(), ConfigError> {
         match self {
             Self::Memory | Self::Null => Ok(()),
             Self::Embedded if cfg!(feature = "embedded") => Ok(()),
-            _ => Err(self.not_here()),
+            Self::Postgres if cfg!(feature = "postgres") => Ok(()),
+            Self::Object if cfg!(feature = "_object") => Ok(()),
+            _ => Err(self.not_here(at)),
         }
     }
 
     /// Says which feature brings this kind.
-    pub(crate) fn not_here(self) -> ConfigError {
+    pub(crate) fn not_here(self, at: &str) -> ConfigError {
         let what = match self {
-            Self::Postgres => coming(self.name(), "postgres"),
-            Self::Object => coming(self.name(), "s3"),
+            Self::Object => absent(self.name(), "s3"),
             Self::Tiered => coming(self.name(), "tiered"),
-            here => format!(
-                "{0:?} needs the cargo feature `{0}` of the crate layerstore: enable it",
-                here.name()
-            ),
+            other => absent(other.name(), other.name()),
         };
-        ConfigError::new("data_store.kind", what)
+        ConfigError::new(format!("{at}.kind"), what)
     }
+}
+
+/// Says which feature brings it.
+pub(crate) fn absent(what: &str, feature: &str) -> String {
+    format!(
+        "{what:?} needs the cargo feature `{feature}`, which this build does not have: build with `--features {feature}`"
+    )
 }
 
 /// Says that a later version brings it.
 pub(crate) fn coming(kind: &str, feature: &str) -> String {
     format!(
         "{kind:?} comes with the cargo feature `{feature}`, which version {version} of layerstore does not have yet: \
-         use \"embedded\", \"memory\" or \"null\"",
+         leave it out",
         version = env!("CARGO_PKG_VERSION"),
     )
 }

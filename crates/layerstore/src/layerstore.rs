@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use layerstore_data_store::MapDataStore;
+use layerstore_data_store::{MapDataStore, VerifyReport};
 use layerstore_observer::MutationObserver;
 use layerstore_record::{Clock, Hlc, MapName};
 use layerstore_record_store::{Budget, BuildError, RecordStoreFactory};
@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::backend::OpenDataStore;
 use crate::builder::Builder;
 use crate::config::ConfigError;
 use crate::error::Error;
@@ -30,7 +31,8 @@ use crate::settings::MapSettings;
 /// # Contract
 /// **F1**: partitions do not show: a batch is answered in the order asked, a scan is in key byte order, and the number of
 /// partitions may change between opens.
-/// **F2**: of several callers at once who miss a value in [`Map::get_or_insert_with`] one makes it.
+/// **F2**: of several callers at once who miss a value in [`Map::get_or_insert_with`] one makes it; the others wait no longer
+/// than the map's load deadline.
 /// **F3**: background work ends with the last handle: nothing keeps the data store alive after that. Closing ends by its
 /// deadline, with a report of what is not in the final store, and observers are told of the end.
 /// **F4**: settings that cannot work, or contradict each other, are refused before anything is opened, by their name and,
@@ -52,8 +54,8 @@ pub(crate) struct Inner {
     pub(crate) tombstone_horizon: Duration,
     pub(crate) sweep_interval: Duration,
     pub(crate) runtime: Handle,
-    #[cfg(feature = "embedded")]
-    pub(crate) embedded: Option<Arc<layerstore_embedded::KvDataStore>>,
+    /// The data store, and what was found when it was opened.
+    pub(crate) below: OpenDataStore,
     /// The maps that are open. Held only to look one up or make it.
     pub(crate) maps: Mutex<BTreeMap<MapName, Arc<Partitions>>>,
     /// The task in the background, until it is closed. Held only to put it there or take it.
@@ -124,17 +126,18 @@ impl Layerstore {
         self.inner.data_store()
     }
 
-    /// Reads everything that the embedded store holds, and reports what is there and what cannot be read; `None` when the
-    /// data store is another.
+    /// Returns the data store with what was found when it was opened.
+    #[must_use]
+    pub fn open_data_store(&self) -> &OpenDataStore {
+        &self.inner.below
+    }
+
+    /// Reads everything that the data store holds, and reports what is there and what cannot be read.
     ///
     /// # Errors
     /// [`Error::Store`] when the list of maps cannot be read. What a map does not give is in its report.
-    #[cfg(feature = "embedded")]
-    pub async fn verify(&self) -> Result<Option<layerstore_embedded::VerifyReport>, Error> {
-        match &self.inner.embedded {
-            Some(embedded) => Ok(Some(embedded.verify().await?)),
-            None => Ok(None),
-        }
+    pub async fn verify(&self) -> Result<VerifyReport, Error> {
+        Ok(self.inner.below.verify().await?)
     }
 
     /// Drops from the data store what removals and expiry left behind and is older than the horizon, now.

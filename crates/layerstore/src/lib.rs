@@ -36,8 +36,12 @@ struct Readme;
 #[doc = include_str!("../../../README.md")]
 struct RepositoryReadme;
 
+mod backend;
 mod builder;
 mod config;
+mod copy;
+#[cfg(feature = "toml")]
+mod data_store_config;
 mod data_store_kind;
 mod error;
 mod into_key;
@@ -52,6 +56,7 @@ mod set;
 mod settings;
 mod single_flight;
 
+pub use backend::OpenDataStore;
 pub use builder::Builder;
 /// What decoders must do with any bytes; only fuzz targets and tests have it.
 #[cfg(all(feature = "toml", any(test, fuzzing)))]
@@ -62,6 +67,9 @@ pub mod fuzzing {
 #[cfg(feature = "toml")]
 pub use config::config_page;
 pub use config::{ConfigError, InvalidSize, Place, Size};
+pub use copy::{Copy, CopyProgress, CopyReport, MapCopy, RefusedRecord, Side};
+#[cfg(feature = "toml")]
+pub use data_store_config::DataStoreConfig;
 pub use data_store_kind::DataStoreKind;
 pub use error::Error;
 pub use into_key::IntoKey;
@@ -75,11 +83,15 @@ pub use settings::{
     MAX_PARTITIONS, MapSettings, MemoryLimit, OnExpiry,
 };
 
-pub use layerstore_data_store::{self as data_store, ScanRequest};
+pub use layerstore_data_store::{self as data_store, CorruptRecord, MapReport, ScanRequest, VerifyReport};
 #[cfg(feature = "embedded")]
 pub use layerstore_embedded as embedded;
 pub use layerstore_engine as engine;
 pub use layerstore_observer as observer;
+#[cfg(feature = "_object")]
+pub use layerstore_opendal as object;
+#[cfg(feature = "postgres")]
+pub use layerstore_postgres as postgres;
 pub use layerstore_record::{
     self as record, Clock, Cost, Expiry, Fields, Key, MAX_DEPTH, MAX_KEY_BYTES, MapName, Millis, NodeId,
     Record, RecordValue, SystemClock, Value, Version,

@@ -1,11 +1,12 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::stream::{Stream, StreamExt};
 use layerstore_data_store::ScanRequest;
 use layerstore_observer::ObserverError;
 use layerstore_record::{Key, MapName, Record, Version, from_value, to_value};
-use layerstore_record_store::{Compute, NewValue, TryGet, WriteOptions};
+use layerstore_record_store::{Compute, NewValue, RecordErrorKind, RecordStoreError, TryGet, WriteOptions};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -207,8 +208,12 @@ impl<T: Serialize + DeserializeOwned> Map<T> {
 
     /// Reads a value, or makes it, writes it and returns it. Of several callers at once one makes it, and all get the same.
     ///
+    /// `make` takes as long as it takes; those who wait for another caller's wait up to the map's load deadline (10 s unless
+    /// set). When the maker fails or goes away, the next of them makes it.
+    ///
     /// # Errors
-    /// As [`get`](Self::get) and [`set`](Self::set), and what `make` returns.
+    /// As [`get`](Self::get) and [`set`](Self::set), and what `make` returns;
+    /// [`Deadline`](layerstore_record_store::RecordErrorKind::Deadline) when another caller is still making the value.
     pub async fn get_or_insert_with<F, E>(&self, key: impl IntoKey, make: F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>>,
@@ -218,7 +223,9 @@ impl<T: Serialize + DeserializeOwned> Map<T> {
         if let Some(value) = self.get(&key).await? {
             return Ok(value);
         }
-        let _turn = self.inserting.turn(&key).await;
+        let patience = self.records.config().load_deadline;
+        let turn = tokio::time::timeout(patience, self.inserting.turn(&key)).await;
+        let _turn = turn.map_err(|_| self.still_made(&key, patience))?;
         // Whoever came before us may have made it.
         if let Some(value) = self.get(&key).await? {
             return Ok(value);
@@ -269,6 +276,16 @@ impl<T: Serialize + DeserializeOwned> Map<T> {
     /// [`Error::Records`]; some records may be gone even so: a repeated call finishes the work.
     pub async fn clear(&self) -> Result<(), Error> {
         self.records.delete_all().await.map(drop)
+    }
+
+    fn still_made(&self, key: &Key, waited: Duration) -> Error {
+        let what = format!(
+            "waited {waited:?} for another caller to make the value: try again, or raise load_deadline of the map"
+        );
+        let kind = RecordErrorKind::Deadline;
+        RecordStoreError::new(kind, "get_or_insert_with", self.name(), what)
+            .at_key(key)
+            .into()
     }
 
     fn encode(&self, key: &Key, value: &T) -> Result<NewValue, Error> {

@@ -189,7 +189,8 @@ impl MapSettings {
         self
     }
 
-    /// Sets how long a load may take, its turn included.
+    /// Sets how long a load may take, its turn included, and how long
+    /// [`get_or_insert_with`](crate::Map::get_or_insert_with) waits for another caller's value.
     #[must_use]
     pub fn load_deadline(mut self, deadline: Duration) -> Self {
         self.load_deadline = Some(deadline);

@@ -7,61 +7,24 @@
     reason = "test code: an unexpected answer ends the test"
 )]
 
-use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use layerstore::data_store::{InMemoryDataStore, MapDataStore};
 use layerstore::{Layerstore, Map, SystemClock};
 use layerstore_testkit::doubles::{Call, Side, SlowDataStore};
+use layerstore_testkit::log::Log;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
 
 const WRITES: u64 = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-static SAID: Mutex<String> = Mutex::new(String::new());
-
-/// Keeps what the crates of Layerstore log.
-struct Log;
-
-struct Line<'a>(&'a mut String);
-
-impl Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, " {field}={value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && metadata.target().starts_with("layerstore")
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-        event.record(&mut Line(&mut said));
-        said.push('\n');
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
+/// What the crates of Layerstore log.
+static SAID: LazyLock<Log> = LazyLock::new(|| Log::events("layerstore"));
 
 fn said() -> String {
-    std::mem::take(&mut *SAID.lock().unwrap_or_else(PoisonError::into_inner))
+    SAID.take()
 }
 
 fn runtimes() -> [Runtime; 2] {
@@ -180,7 +143,7 @@ fn threads() -> Option<usize> {
 
 #[test]
 fn f3_a_store_dropped_without_close_leaves_no_task_and_no_thread_and_opens_again() {
-    tracing::subscriber::set_global_default(Log).unwrap();
+    tracing::subscriber::set_global_default(SAID.clone()).unwrap();
     let before = threads();
     for runtime in runtimes() {
         runtime.block_on(a_held_up_data_store());

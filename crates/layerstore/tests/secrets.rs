@@ -7,8 +7,8 @@
 )]
 
 use std::error::Error;
-use std::fmt::{Debug, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Debug;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -24,89 +24,25 @@ use layerstore::{
 };
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::doubles::{Call, FailingDataStore, Fault};
+use layerstore_testkit::log::Log;
 use layerstore_testkit::observer::{FailingObserver, PanickingObserver};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
-use tracing::{Event, Metadata, Subscriber};
 
 /// What must never be seen.
 const MARKER: &str = "s3cr3t-value";
 
 /// Everything that was said at any level, by anybody on any thread.
-static SAID: Mutex<String> = Mutex::new(String::new());
-
-/// Collects every field of every span and event.
-struct Collector;
-
-struct Fields<'a>(&'a mut String);
-
-impl Visit for Fields<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, " {field}={value:?}").unwrap();
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        write!(self.0, " {field}=").unwrap();
-        chain(self.0, value);
-    }
-}
-
-impl Subscriber for Collector {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &Attributes<'_>) -> Id {
-        say(span.metadata(), |said| span.record(&mut Fields(said)));
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, record: &tracing::span::Record<'_>) {
-        record.record(&mut Fields(&mut lock()));
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        say(event.metadata(), |said| event.record(&mut Fields(said)));
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-fn lock() -> std::sync::MutexGuard<'static, String> {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn say(metadata: &Metadata<'_>, fields: impl FnOnce(&mut String)) {
-    let mut line = format!("{} {}", metadata.target(), metadata.name());
-    fields(&mut line);
-    line.push('\n');
-    lock().push_str(&line);
-}
-
-/// Writes down all that an error says, and those that it comes from.
-fn chain(said: &mut String, error: &dyn Error) {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        write!(said, "{error} | {error:?} | {error:#?}").unwrap();
-        next = error.source();
-    }
-    said.push('\n');
-}
+static SAID: LazyLock<Log> = LazyLock::new(Log::everything);
 
 /// Notes an error that had to come.
 fn failed<T, E: Error + 'static>(result: Result<T, E>) {
     let error = result.err().unwrap();
-    chain(&mut lock(), &error);
+    SAID.note_error(&error);
 }
 
 /// Notes the error, where there is one.
 fn maybe<T, E: Error + 'static>(result: Result<T, E>) {
     if let Err(error) = result {
-        chain(&mut lock(), &error);
+        SAID.note_error(&error);
     }
 }
 
@@ -263,7 +199,7 @@ async fn every_verb(store: &DefaultRecordStore) {
     let copy = Arc::new(Record::builder(value, Version::new(stamp)).build());
     maybe(store.put_backup(k, copy).await);
     for (_, error) in store.promote().await.unwrap().failed {
-        chain(&mut lock(), &error);
+        SAID.note_error(&error);
     }
     maybe(
         store
@@ -307,7 +243,7 @@ async fn wrappers() {
         let WriteResult::Rejected(error) = answer else {
             panic!("the data store fails")
         };
-        chain(&mut lock(), &error);
+        SAID.note_error(&error);
     }
     let refuse = async || Err::<(), _>(StoreError::new(ErrorKind::Unavailable, "double", "load", "down"));
     failed(retry(policy, &mut rng, &mut Pauses, refuse).await);
@@ -317,7 +253,7 @@ async fn wrappers() {
 }
 
 fn say_debug(what: &dyn Debug) {
-    writeln!(lock(), "{what:?}").unwrap();
+    SAID.note(&format!("{what:?}"));
 }
 
 /// A configuration with a password in it that cannot work.
@@ -340,7 +276,7 @@ async fn configuration() {
 
 #[test]
 fn no_span_no_event_and_no_error_holds_a_value() {
-    tracing::subscriber::set_global_default(Collector).unwrap();
+    tracing::subscriber::set_global_default(SAID.clone()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -353,7 +289,7 @@ fn no_span_no_event_and_no_error_holds_a_value() {
         #[cfg(feature = "toml")]
         configuration().await;
     });
-    let said = lock().clone();
+    let said = SAID.text();
     // It was listened to: writes have spans, observers failed, calls were retried.
     for part in [
         "verb=\"set\"",
@@ -370,9 +306,9 @@ fn no_span_no_event_and_no_error_holds_a_value() {
     // And it would have been found: in a span's field, in a later one, in an event's, in its message, and in an error's source.
     let held = Value::from(MARKER);
     let finds = |speak: &dyn Fn()| {
-        lock().clear();
+        let _ = SAID.take();
         speak();
-        lock().contains(MARKER)
+        SAID.take().contains(MARKER)
     };
     assert!(finds(&|| drop(tracing::trace_span!("write", value = MARKER))));
     assert!(finds(&|| {

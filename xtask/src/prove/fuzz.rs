@@ -36,6 +36,23 @@ pub(crate) fn format_check(workspace: &Workspace) -> Process {
     Process::cargo(&workspace.root).args(["fmt", "--manifest-path", MANIFEST, "--check"])
 }
 
+/// Checks that the lock file of the targets, which they are built with, fits the manifests.
+pub(crate) fn lock_check(workspace: &Workspace) -> Outcome<()> {
+    let resolve = Process::cargo(&workspace.root);
+    let resolve = resolve.args([
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--manifest-path",
+        MANIFEST,
+    ]);
+    let resolved = resolve.stdout().map(drop);
+    resolved.context(|| {
+        format!("{MANIFEST} has an old lock file: `cargo update --workspace --manifest-path {MANIFEST}`")
+    })
+}
+
 /// Builds all targets.
 pub(super) fn build(workspace: &Workspace, deadline: Duration) -> Outcome<Built> {
     let has_compiler = ["c++", "clang++", "g++"].into_iter().any(|compiler| {
@@ -51,7 +68,14 @@ pub(super) fn build(workspace: &Workspace, deadline: Duration) -> Outcome<Built>
     let target = workspace.target.join("fuzz");
     // A target that is named keeps the flags from build scripts, which have no fuzzer to link with.
     let cargo = Process::cargo(&workspace.root)
-        .args(["build", "--release", "--quiet", "--manifest-path", MANIFEST])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--quiet",
+            "--manifest-path",
+            MANIFEST,
+        ])
         .args(["--target", &host, "--target-dir"])
         .args([&target])
         .env("RUSTFLAGS", FLAGS);

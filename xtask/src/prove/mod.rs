@@ -17,7 +17,7 @@ use evidence::Evidence;
 use page::{Finding, Page};
 use suites::{DEFECTS, DEFECTS_PROOF, FUZZ, PROOFS, Proof, TARGETS};
 
-pub(crate) use fuzz::format_check;
+pub(crate) use fuzz::{format_check, lock_check};
 
 /// What a whole suite may take.
 const SUITE_DEADLINE: Duration = Duration::from_secs(60 * 60);
@@ -51,22 +51,13 @@ pub(crate) fn run(workspace: &Workspace, suite: &str, rest: &[String]) -> Outcom
     if suite == DEFECTS {
         return prove_defects(workspace, rest);
     }
-    let again = match rest {
-        [] => false,
-        [flag] if flag == AGAIN => true,
-        _ => {
-            return Err(Failure::new(format!(
-                "usage: cargo xtask prove {suite} [{AGAIN}]"
-            )));
-        }
-    };
-    let proofs: Vec<&Proof> = PROOFS.iter().filter(|proof| proof.suite == suite).collect();
-    if proofs.is_empty() {
-        return Err(Failure::new(format!(
-            "no suite {suite}; there are: {}",
-            suites::names().join(", ")
-        )));
-    }
+    let again = rest.iter().any(|argument| argument == AGAIN);
+    let packages: Vec<&str> = rest
+        .iter()
+        .map(String::as_str)
+        .filter(|argument| *argument != AGAIN)
+        .collect();
+    let proofs = chosen(suite, &packages)?;
     let commit = commit(workspace)?;
     let watch = Stopwatch::start();
     let mut page = Page::read(workspace);
@@ -91,10 +82,31 @@ pub(crate) fn run(workspace: &Workspace, suite: &str, rest: &[String]) -> Outcom
         all &= !finding.result.starts_with(FAILED);
         record(&mut page, proof, finding)?;
     }
-    if suite == FUZZ {
+    if suite == FUZZ && packages.is_empty() {
         all &= prove_targets(workspace, &mut page, &watch, &commit)?;
     }
     Ok(all)
+}
+
+/// Returns the proofs of a suite: those of some packages, or all where none is named.
+fn chosen(suite: &str, packages: &[&str]) -> Outcome<Vec<&'static Proof>> {
+    let of_suite: Vec<&Proof> = PROOFS.iter().filter(|proof| proof.suite == suite).collect();
+    if of_suite.is_empty() {
+        return Err(Failure::new(format!(
+            "no suite {suite}; there are: {}",
+            suites::names().join(", ")
+        )));
+    }
+    if let Some(unknown) = packages
+        .iter()
+        .find(|name| of_suite.iter().all(|proof| proof.package != **name))
+    {
+        return Err(Failure::new(format!(
+            "the suite {suite} proves nothing of {unknown}; usage: cargo xtask prove {suite} [{AGAIN}] [PACKAGE…]"
+        )));
+    }
+    let is_chosen = |proof: &&Proof| packages.is_empty() || packages.contains(&proof.package);
+    Ok(of_suite.into_iter().filter(is_chosen).collect())
 }
 
 /// The twentieths of this run: all, unless somebody who tries something out wants fewer.
@@ -234,12 +246,22 @@ fn commit(workspace: &Workspace) -> Outcome<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, Evidence, judge};
+    use super::{Ended, Evidence, chosen, judge};
 
     fn evidence(lines: &[&str]) -> Evidence {
         let mut evidence = Evidence::default();
         lines.iter().for_each(|line| evidence.read("R11", line));
         evidence
+    }
+
+    #[test]
+    fn a_suite_is_run_whole_or_for_the_packages_that_are_named() {
+        let whole = chosen("backends", &[]).unwrap();
+        let some = chosen("backends", &["layerstore-embedded"]).unwrap();
+        assert!(!some.is_empty() && some.len() < whole.len());
+        assert!(some.iter().all(|proof| proof.package == "layerstore-embedded"));
+        assert!(chosen("backends", &["layerstore-engine"]).is_err());
+        assert!(chosen("nothing", &[]).is_err());
     }
 
     #[test]

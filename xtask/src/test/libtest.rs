@@ -47,6 +47,7 @@ impl Libtest {
             failed: self.failed,
             skipped: self.ignored + self.skips.len(),
             reasons: self.skips,
+            ..Tally::default()
         }
     }
 }

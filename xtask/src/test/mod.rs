@@ -3,12 +3,14 @@
 mod junit;
 mod libtest;
 mod tally;
+mod ways;
 
 use std::path::Path;
 
 use crate::console::say;
 use crate::failure::{Context, Outcome};
 use crate::process::{Ended, Process};
+use crate::services::{self, Services};
 use crate::tools::NEXTEST;
 use crate::workspace::Workspace;
 
@@ -16,34 +18,64 @@ pub(crate) use libtest::Libtest;
 use tally::Tally;
 
 /// What every run of the workspace's tests covers.
-const SCOPE: [&str; 2] = ["--workspace", "--all-features"];
+pub(crate) const SCOPE: [&str; 2] = ["--workspace", "--all-features"];
 
-/// Runs the tests whose names contain one of `filters`, or all; returns whether none failed.
-pub(crate) fn run(workspace: &Workspace, filters: &[String]) -> Outcome<bool> {
-    let mut tally = match NEXTEST.ensure(workspace) {
-        Ok(nextest) => with_nextest(workspace, &nextest, filters)?,
-        Err(failure) => {
-            say(format!("{failure}: running `cargo test` instead"));
-            // Without a process each, only this shows what passing tests print, and so what they skip.
-            let shown = [&["--show-output".to_owned()], filters].concat();
-            with_cargo(workspace, &["--lib", "--bins", "--tests", "--examples"], &shown)?
-        }
+/// Runs the tests that need a server once more, with servers from elsewhere.
+const BOTH_WAYS: &str = "--both-ways";
+
+/// What tests find their servers by.
+type Envs = [(String, String)];
+
+/// Runs the tests whose names contain one of the filters in `args`, or all; returns whether none failed.
+pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Outcome<bool> {
+    let (both_ways, filters) = match args {
+        [first, filters @ ..] if first == BOTH_WAYS => (true, filters),
+        filters => (false, filters),
     };
-    tally.add(with_cargo(workspace, &["--doc"], filters)?);
+    let program = services::build(workspace)?;
+    let servers = Services::start(workspace, &program, &[])?;
+    let said = servers.said();
+    let mut tally = all(workspace, &said.envs, filters)?;
+    tally.told(said);
+    if both_ways {
+        tally.add(ways::other(workspace, &program, said, filters)?);
+    }
+    drop(servers);
     close(&tally);
     Ok(tally.failed == 0)
 }
 
+fn all(workspace: &Workspace, envs: &Envs, filters: &[String]) -> Outcome<Tally> {
+    let mut tally = match NEXTEST.ensure(workspace) {
+        Ok(nextest) => with_nextest(workspace, &nextest, envs, filters)?,
+        Err(failure) => {
+            say(format!("{failure}: running `cargo test` instead"));
+            // Without a process each, only this shows what passing tests print, and so what they skip.
+            let shown = [&["--show-output".to_owned()], filters].concat();
+            with_cargo(
+                workspace,
+                &["--lib", "--bins", "--tests", "--examples"],
+                envs,
+                &shown,
+            )?
+        }
+    };
+    tally.add(with_cargo(workspace, &["--doc"], envs, filters)?);
+    Ok(tally)
+}
+
 fn close(tally: &Tally) {
-    if !tally.reasons.is_empty() {
-        say("");
-        tally.reasons.iter().for_each(say);
+    for lines in [&tally.reasons, &tally.providers] {
+        if !lines.is_empty() {
+            say("");
+            lines.iter().for_each(say);
+        }
     }
     say("");
     say(tally.closing());
 }
 
-fn with_nextest(workspace: &Workspace, nextest: &Path, filters: &[String]) -> Outcome<Tally> {
+fn with_nextest(workspace: &Workspace, nextest: &Path, envs: &Envs, filters: &[String]) -> Outcome<Tally> {
     let profile = if std::env::var_os("CI").is_some() {
         "ci"
     } else {
@@ -66,6 +98,7 @@ fn with_nextest(workspace: &Workspace, nextest: &Path, filters: &[String]) -> Ou
         ])
         .args(SCOPE)
         .args(filters)
+        .envs(envs)
         .status()?;
     let tally = std::fs::read_to_string(&report)
         .map(|xml| junit::tally(&xml))
@@ -73,7 +106,7 @@ fn with_nextest(workspace: &Workspace, nextest: &Path, filters: &[String]) -> Ou
     Ok(tally.judged(ended == Ended::Success))
 }
 
-fn with_cargo(workspace: &Workspace, kinds: &[&str], harness: &[String]) -> Outcome<Tally> {
+fn with_cargo(workspace: &Workspace, kinds: &[&str], envs: &Envs, harness: &[String]) -> Outcome<Tally> {
     let mut libtest = Libtest::default();
     let ended = Process::cargo(&workspace.root)
         .args(["test", "--no-fail-fast"])
@@ -81,6 +114,7 @@ fn with_cargo(workspace: &Workspace, kinds: &[&str], harness: &[String]) -> Outc
         .args(kinds)
         .args(["--"])
         .args(harness)
+        .envs(envs)
         .lines(|line| {
             say(line);
             libtest.read(line);

@@ -1,5 +1,7 @@
 //! Counting tests.
 
+use crate::services::Said;
+
 /// How many tests passed, failed and were skipped, and why the skipped ones were.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -8,6 +10,8 @@ pub(crate) struct Tally {
     pub(crate) skipped: usize,
     /// The `SKIPPED …` lines that tests printed.
     pub(crate) reasons: Vec<String>,
+    /// Where the servers of the tests came from.
+    pub(crate) providers: Vec<String>,
 }
 
 impl Tally {
@@ -17,6 +21,16 @@ impl Tally {
         self.failed += other.failed;
         self.skipped += other.skipped;
         self.reasons.extend(other.reasons);
+        self.providers.extend(other.providers);
+    }
+
+    /// Takes what was said of the servers: a way that could not be gone counts as skipped, a server that there is not as failed.
+    pub(crate) fn told(&mut self, said: &Said) {
+        self.skipped += said.skipped.len();
+        self.failed += said.failed.len();
+        self.reasons
+            .extend(said.skipped.iter().chain(&said.failed).cloned());
+        self.providers.extend(said.providers.iter().cloned());
     }
 
     /// Counts a run that failed without a failing test (it did not build, say) as one failure.
@@ -45,6 +59,7 @@ pub(crate) fn skip_line(line: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::Tally;
+    use crate::services::Said;
 
     #[test]
     fn counts_add_up_and_close() {
@@ -53,6 +68,7 @@ mod tests {
             failed: 0,
             skipped: 1,
             reasons: vec!["SKIPPED a: b".into()],
+            providers: vec![],
         };
         all.add(Tally {
             passed: 3,
@@ -60,6 +76,19 @@ mod tests {
             ..Tally::default()
         });
         assert_eq!(all.closing(), "5 passed, 1 failed, 1 skipped");
+    }
+
+    #[test]
+    fn servers_that_were_passed_over_are_skipped_and_missing_ones_fail() {
+        let mut all = Tally::default();
+        all.told(&Said {
+            providers: vec!["PostgreSQL: native".into()],
+            skipped: vec!["SKIPPED PostgreSQL, container: no engine".into()],
+            failed: vec!["FAILED no S3 server".into()],
+            ..Said::default()
+        });
+        assert_eq!(all.closing(), "0 passed, 1 failed, 1 skipped");
+        assert_eq!((all.reasons.len(), all.providers.len()), (2, 1));
     }
 
     #[test]

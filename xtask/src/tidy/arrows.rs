@@ -92,6 +92,7 @@ mod tests {
             name: to.into(),
             dev,
             local: true,
+            ..Dependency::default()
         };
         Package {
             name: name.into(),

@@ -58,7 +58,7 @@ mod tests {
         let ours = Dependency {
             name: "layerstore-record".into(),
             local: true,
-            dev: false,
+            ..Dependency::default()
         };
         let package = Package {
             name: "a".into(),

@@ -2,7 +2,7 @@ use std::pin::pin;
 
 use futures::TryStreamExt;
 use layerstore::record_store::Limit;
-use layerstore::{Layerstore, MapName, Records, ScanRequest};
+use layerstore::{Layerstore, MapName, OpenDataStore, Records, ScanRequest};
 
 use crate::args::Place;
 use crate::exit::Exit;
@@ -11,7 +11,6 @@ use crate::out::{Form, say, shown};
 
 /// Reads from every map, and shows what is configured and what is worth knowing about it.
 pub(super) async fn run(store: &Layerstore, place: &Place, form: Form) -> Result<Exit, Failure> {
-    let below = store.data_store();
     let mut maps = Vec::new();
     let mut findings = Vec::new();
     for map in store.list_maps().await? {
@@ -33,18 +32,29 @@ pub(super) async fn run(store: &Layerstore, place: &Place, form: Form) -> Result
     if maps.is_empty() {
         findings.push("there are no maps yet".to_owned());
     }
-    if below.is_null() {
-        findings.push("kind = \"null\" keeps nothing: records are gone when the process ends".to_owned());
-    }
+    let opened = store.open_data_store();
+    findings.extend(opened.notes().iter().cloned());
     match form {
-        Form::Text => text(place, below.name(), &maps, &findings),
-        Form::Json => json(below.name(), &maps, &findings),
+        Form::Text => text(place, opened, &maps, &findings),
+        Form::Json => json(opened, &maps, &findings),
     }?;
     Ok(Exit::Done)
 }
 
-fn text(place: &Place, kind: &str, maps: &[(MapName, Records)], findings: &[String]) -> Result<(), Failure> {
-    say(&format!("data store: {kind}, {}", place.shown()))?;
+fn text(
+    place: &Place,
+    opened: &OpenDataStore,
+    maps: &[(MapName, Records)],
+    findings: &[String],
+) -> Result<(), Failure> {
+    say(&format!(
+        "data store: {}, {}",
+        opened.store().name(),
+        place.shown()
+    ))?;
+    for (name, value) in facts(opened) {
+        say(&format!("  {name}: {}", shown(&value)))?;
+    }
     for (map, records) in maps {
         let settings: Vec<_> = settings(records)
             .into_iter()
@@ -58,7 +68,20 @@ fn text(place: &Place, kind: &str, maps: &[(MapName, Records)], findings: &[Stri
     say("ok: the store opens and every map can be read")
 }
 
-fn json(kind: &str, maps: &[(MapName, Records)], findings: &[String]) -> Result<(), Failure> {
+/// Returns what was found when the store was opened, and what it can hold.
+fn facts(opened: &OpenDataStore) -> Vec<(&'static str, String)> {
+    let limits = opened.store().limits();
+    let mut facts = opened.facts().to_vec();
+    facts.push(("longest key", format!("{} bytes", limits.key_bytes)));
+    if limits.record_bytes < usize::MAX {
+        facts.push(("largest record", format!("{} bytes", limits.record_bytes)));
+    }
+    let conditional = if limits.compare_and_set { "yes" } else { "no" };
+    facts.push(("conditional writes", conditional.to_owned()));
+    facts
+}
+
+fn json(opened: &OpenDataStore, maps: &[(MapName, Records)], findings: &[String]) -> Result<(), Failure> {
     let maps: serde_json::Map<_, _> = maps
         .iter()
         .map(|(map, records)| {
@@ -68,7 +91,15 @@ fn json(kind: &str, maps: &[(MapName, Records)], findings: &[String]) -> Result<
             (map.to_string(), serde_json::Value::Object(settings.collect()))
         })
         .collect();
-    say(&serde_json::json!({ "data_store": kind, "maps": maps, "notes": findings }).to_string())
+    let facts: serde_json::Map<_, _> = facts(opened)
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    let kind = opened.store().name();
+    say(
+        &serde_json::json!({ "data_store": kind, "found": facts, "maps": maps, "notes": findings })
+            .to_string(),
+    )
 }
 
 /// Returns the settings that hold for a map.

@@ -12,6 +12,7 @@ mod verify;
 use layerstore::{Error, Layerstore, MapName};
 
 use crate::args::{Command, Place};
+use crate::copy;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::import;
@@ -24,6 +25,8 @@ pub(crate) async fn run(place: &Place, form: Form, command: Command) -> Result<E
     match command {
         // An import ends by itself on Ctrl-C, with a report of what is durable.
         Command::Import(args) => import::run(place, form, args).await,
+        // So does a copy.
+        Command::Copy(args) => copy::run(place, form, args).await,
         other => tokio::select! {
             biased;
             () = interrupted() => Err(Failure::new(Exit::Interrupted, "interrupted")),
@@ -62,7 +65,7 @@ fn check(command: &Command) -> Result<(), Failure> {
             map_name(&args.map)?;
             put::record(args).map(drop)
         }
-        Command::Stat | Command::Check | Command::Verify => Ok(()),
+        Command::Stat | Command::Check | Command::Verify | Command::Copy(_) => Ok(()),
     }
 }
 
@@ -74,7 +77,7 @@ pub(crate) fn map_name(text: &str) -> Result<(), Failure> {
 
 async fn with(store: &Layerstore, place: &Place, form: Form, command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Import(_) => Ok(Exit::Done),
+        Command::Import(_) | Command::Copy(_) => Ok(Exit::Done),
         Command::Export(args) => export::run(store, form, args).await,
         Command::Get(args) => get::run(store, place, form, &args).await,
         Command::Put(args) => put::run(store, form, &args).await,

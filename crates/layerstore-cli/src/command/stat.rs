@@ -1,17 +1,12 @@
-use layerstore::Layerstore;
-use layerstore::embedded::MapReport;
+use layerstore::{Layerstore, MapReport};
 
-use super::verify::{Found, read_all};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{Form, say, shown};
 
 /// Counts records and bytes, map by map, by reading all of them.
 pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure> {
-    let maps = match read_all(store).await? {
-        Found::Maps(maps) => maps,
-        Found::Counts(counts) => return say_counts(form, &counts),
-    };
+    let maps = store.verify().await?.maps;
     for map in &maps {
         say(&match form {
             Form::Text => line(map),
@@ -58,14 +53,4 @@ fn json(map: &MapReport) -> String {
         "corrupt": map.corrupt_count,
     })
     .to_string()
-}
-
-fn say_counts(form: Form, counts: &[(layerstore::MapName, u64)]) -> Result<Exit, Failure> {
-    for (map, records) in counts {
-        say(&match form {
-            Form::Text => format!("{}\t{records} records", shown(map.as_str())),
-            Form::Json => serde_json::json!({ "map": map.as_str(), "records": records }).to_string(),
-        })?;
-    }
-    Ok(Exit::Done)
 }

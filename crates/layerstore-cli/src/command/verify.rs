@@ -1,43 +1,20 @@
-use layerstore::embedded::MapReport;
-use layerstore::{Layerstore, MapName};
+use layerstore::{Layerstore, MapReport};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{Form, say, shown};
 
-/// What reading everything found.
-pub(super) enum Found {
-    /// Each map of an embedded store, checksum by checksum.
-    Maps(Vec<MapReport>),
-    /// The number of records of each map of another store, all of which were read.
-    Counts(Vec<(MapName, u64)>),
-}
-
 /// Reads everything and checks every checksum; damage is named by map and key.
 pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure> {
     let mut damaged = 0;
     let mut records = 0;
-    match read_all(store).await? {
-        Found::Maps(maps) => {
-            for map in &maps {
-                damaged += map.corrupt_count + u64::from(map.unreadable.is_some());
-                records += map.live;
-                say(&match form {
-                    Form::Text => text(map),
-                    Form::Json => json(map),
-                })?;
-            }
-        }
-        Found::Counts(counts) => {
-            for (map, count) in counts {
-                records += count;
-                say(&match form {
-                    Form::Text => format!("{}: {count} records read", shown(map.as_str())),
-                    Form::Json => serde_json::json!({ "map": map.as_str(), "records": count, "corrupt": [] })
-                        .to_string(),
-                })?;
-            }
-        }
+    for map in &store.verify().await?.maps {
+        damaged += map.corrupt_count + u64::from(map.unreadable.is_some());
+        records += map.live;
+        say(&match form {
+            Form::Text => text(map),
+            Form::Json => json(map),
+        })?;
     }
     if damaged > 0 {
         let what = format!("{damaged} records or maps are corrupt, as listed; {records} records are sound");
@@ -50,19 +27,6 @@ pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure>
         say(&format!("all {records} records are sound"))?;
     }
     Ok(Exit::Done)
-}
-
-/// Reads everything that the store holds.
-pub(super) async fn read_all(store: &Layerstore) -> Result<Found, Failure> {
-    if let Some(report) = store.verify().await? {
-        return Ok(Found::Maps(report.maps));
-    }
-    let mut counts = Vec::new();
-    for map in store.list_maps().await? {
-        let count = store.records(map.as_str())?.count().await?;
-        counts.push((map, count));
-    }
-    Ok(Found::Counts(counts))
 }
 
 fn text(map: &MapReport) -> String {
@@ -141,9 +105,7 @@ mod tests {
         batch.put(&name, b"broken\n", row);
         assert!(kv.commit(&batch, Durability::Sync).is_ok());
 
-        let Found::Maps(maps) = read_all(&store).await.unwrap() else {
-            panic!("not an embedded store")
-        };
+        let maps = store.verify().await.unwrap().maps;
         let text = text(&maps[0]);
         assert!(
             text.starts_with("m: 1 records, 0 expired, 0 tombstones, 1 corrupt\n"),

@@ -147,8 +147,8 @@ fn wrong_configurations_name_file_line_and_key() {
             ":4:12: map.m.max_cost: max_count and max_cost contradict",
         ),
         (
-            "format = 1\n[data_store]\nkind = \"postgres\"\n",
-            ":3:8: data_store.kind: \"postgres\" comes with the cargo feature `postgres`",
+            "format = 1\n[data_store]\nkind = \"tiered\"\n",
+            ":3:8: data_store.kind: \"tiered\" comes with the cargo feature `tiered`",
         ),
         (
             "format = 1\n[data_store]\nkind = \"mysql\"\n",

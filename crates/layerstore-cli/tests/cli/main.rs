@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod copy;
 mod damage;
 mod disk;
 mod import;

@@ -68,3 +68,26 @@ async fn dropping_waits_for_the_committer_so_that_the_directory_is_free() {
     }
     assert_eq!(scan(&open(dir.path()).await, &map).await.len(), 5);
 }
+
+#[tokio::test]
+async fn closing_waits_for_a_verification_under_way() {
+    let kv = DoubleKv::new(Arc::new(MemoryKv::new()));
+    let (store, map) = (over(kv.clone()), map("m"));
+    store.claim(&map).await.unwrap();
+    apply(&store, vec![put(&map, 1, 1)]).await;
+    let hold = kv.hold_snapshots();
+    let mut verifying = pin!(store.verify());
+    assert!(futures::poll!(verifying.as_mut()).is_pending());
+    let report = store.close(Duration::from_millis(50)).await;
+    assert_eq!(
+        report.error.expect("it reads still").kind(),
+        ErrorKind::Timeout,
+        "the files are not closed"
+    );
+    drop(hold);
+    let report = verifying.await.unwrap();
+    assert!(
+        report.is_sound() && report.maps[0].live == 1,
+        "it reads to the end: {report:?}"
+    );
+}

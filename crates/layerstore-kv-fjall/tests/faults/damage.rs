@@ -136,3 +136,36 @@ fn keyspaces_without_their_account_are_corrupt_and_left_alone() {
     assert_eq!(refused.kind(), &KvErrorKind::Corrupt, "{refused}");
     assert_eq!(tables(&dir.path().join("keyspaces")).len(), before);
 }
+
+#[test]
+fn a_changed_list_of_tables_is_corrupt_and_not_a_smaller_store() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(table_of_rows(dir.path()));
+    let lists = || {
+        let keyspaces = std::fs::read_dir(dir.path().join("keyspaces")).unwrap();
+        let files = keyspaces.flat_map(|keyspace| std::fs::read_dir(keyspace.unwrap().path()).unwrap());
+        let paths = files.map(|file| file.unwrap().path());
+        paths.filter(|path| path.is_file() && path.extension().is_none())
+    };
+    for list in lists() {
+        let whole = std::fs::read(&list).unwrap();
+        // In the middle lie the numbers and checksums of tables.
+        let mut bytes = whole.clone();
+        bytes[whole.len() / 2] ^= 1;
+        std::fs::write(&list, bytes).unwrap();
+        let is_current = list.ends_with("current")
+            || std::fs::read(list.with_file_name("current"))
+                .is_ok_and(|current| list.ends_with(format!("v{}", current[0])));
+        if is_current {
+            let refused = FjallKv::open(dir.path(), FjallOptions::default()).unwrap_err();
+            assert_eq!(
+                refused.kind(),
+                &KvErrorKind::Corrupt,
+                "{}: {refused}",
+                list.display()
+            );
+        }
+        std::fs::write(&list, whole).unwrap();
+    }
+    assert!(FjallKv::open(dir.path(), FjallOptions::default()).is_ok());
+}

@@ -13,9 +13,8 @@ use layerstore_record_store::{
     Budget, Compute, DefaultRecordStore, MergeSource, RecordErrorKind, RecordStore, Shutdown, WriteOptions,
 };
 use layerstore_testkit::clock::ManualClock;
-use layerstore_testkit::doubles::{Call, Side, SlowDataStore};
+use layerstore_testkit::doubles::{Call, DawdlingDataStore, Side, SlowDataStore};
 
-use crate::dawdling::DawdlingDataStore;
 use crate::stage::{Plan, Stage, config, idle, key, map, start, ttl};
 
 /// Every verb that waits.

@@ -14,10 +14,9 @@ use layerstore_record_store::{
     BuildError, DefaultRecordStore, RecordErrorKind, RecordStore, RecordStoreError, WriteOptions,
 };
 use layerstore_testkit::clock::ManualClock;
-use layerstore_testkit::doubles::{Call, Side, SlowDataStore};
+use layerstore_testkit::doubles::{Call, DawdlingDataStore, Side, SlowDataStore};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::dawdling::DawdlingDataStore;
 use crate::drops::{VERBS, begin};
 use crate::stage::{Plan, Rig, Stage, config, key, kind, map, number};
 

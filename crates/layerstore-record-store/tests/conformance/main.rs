@@ -7,7 +7,6 @@
 )]
 
 mod cold;
-mod dawdling;
 mod drops;
 mod flavours;
 mod p;
@@ -23,6 +22,7 @@ mod s10;
 mod s2;
 mod s2_depth;
 mod s2_late;
+mod s2_limits;
 mod s2_retries;
 mod s3;
 mod s4;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use layerstore_data_store::{
-    CloseReport, FlushError, Limits, MapClaim, MapDataStore, ScanPage, ScanRequest, StoreError, TryApply,
-    Write, WriteResult,
+    CloseReport, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage, ScanRequest,
+    StoreError, TryApply, Write, WriteResult,
 };
 use layerstore_record::{Key, MapName, Record, Version};
 
@@ -64,6 +64,10 @@ impl MapDataStore for QueueingDataStore {
     fn try_apply(&self, writes: Vec<Write>) -> TryApply {
         self.queue.lock().unwrap().extend(writes.iter().cloned());
         self.below.try_apply(writes)
+    }
+
+    fn restating(&self) -> Option<&dyn RestateRecords> {
+        self.below.restating()
     }
 
     async fn load(&self, map: &MapName, key: &Key) -> Result<Option<Record>, StoreError> {

@@ -8,9 +8,8 @@ use layerstore_record_store::{
     Compute, NewValue, RecordErrorKind, RecordStore, RecordStoreError, WriteOptions,
 };
 use layerstore_testkit::clock::ManualClock;
-use layerstore_testkit::doubles::{Call, RecordingDataStore};
+use layerstore_testkit::doubles::{Call, DawdlingDataStore, RecordingDataStore};
 
-use crate::dawdling::DawdlingDataStore;
 use crate::stage::{Plan, Stage, key, kind, number};
 
 /// How often a write is made before it is given up.

@@ -1,9 +1,10 @@
 //! S6: sweeps do bounded work, remove through the data store and tell each end once; what has ended stays away.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use layerstore_data_store::{ErrorKind, MapDataStore};
+use layerstore_data_store::{ErrorKind, MapDataStore, ScanRequest};
 use layerstore_observer::{OwnedEvent, OwnedPrevious, RemoveReason};
 use layerstore_record::{Clock, Millis, NodeId, OrEntries, Record, RecordValue, Tags, Timestamp};
 use layerstore_record_store::{
@@ -402,4 +403,81 @@ async fn s6_a_burst_of_reads_is_persisted_at_once_and_not_a_batch_a_second() {
         }
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+/// Lets reads keep records alive over a data store that takes no write: to it they have all ended.
+async fn kept_by_reads(names: &[String]) -> Rig {
+    let rig = Rig::new().await;
+    for (name, held) in names.iter().zip(0..) {
+        set_with(&rig, name, held, idle(100)).await;
+    }
+    rig.failing
+        .fail_always(Call::Apply, Fault::before(ErrorKind::Unavailable));
+    for _ in 0..4 {
+        rig.advance(50);
+        for (name, held) in names.iter().zip(0..) {
+            assert_eq!(rig.get(name).await, Some(held));
+        }
+        assert_eq!(rig.store.sweep().await.unwrap().persisted, 0);
+    }
+    for name in names {
+        assert_eq!(rig.stored(name).await, None, "to the data store {name} has ended");
+    }
+    rig
+}
+
+/// Reads all pages of this size; returns the numbers, in order.
+async fn scanned(rig: &Rig, limit: usize) -> Vec<u64> {
+    let (mut found, mut start) = (Vec::new(), Bound::Unbounded);
+    loop {
+        let page = rig
+            .store
+            .scan_page(ScanRequest::first(limit).from(start))
+            .await
+            .unwrap();
+        assert!(page.records.len() <= limit);
+        found.extend(page.records.iter().map(|(_, record)| number(record)));
+        let Some(next) = page.next else { return found };
+        start = Bound::Excluded(next);
+    }
+}
+
+#[tokio::test]
+async fn s6_scans_and_counts_have_what_reads_kept_alive_over_a_data_store_that_was_away() {
+    let names: Vec<_> = (0..10).map(|at| format!("key:{at}")).collect();
+    let rig = kept_by_reads(&names).await;
+    for limit in [1, 2, 3, 9, 10, 11, 100] {
+        assert_eq!(
+            scanned(&rig, limit).await,
+            (0..10).collect::<Vec<_>>(),
+            "pages of {limit}"
+        );
+    }
+    assert_eq!(rig.store.count().await.unwrap(), 10);
+    let some = ScanRequest::first(100).from(Bound::Excluded(key("key:3")));
+    let some = rig
+        .store
+        .scan_page(some.until(Bound::Included(key("key:6"))))
+        .await
+        .unwrap();
+    assert_eq!(
+        some.records
+            .iter()
+            .map(|(_, record)| number(record))
+            .collect::<Vec<_>>(),
+        [4, 5, 6]
+    );
+
+    // One by one they end, are removed, leave memory, or are written: none is counted that is not there, and none twice.
+    rig.failing.heal();
+    rig.store.remove(&key("key:0")).await.unwrap();
+    rig.set("key:1", 1).await;
+    assert!(rig.store.evict(&key("key:2")).await.unwrap());
+    assert_eq!(scanned(&rig, 3).await, (1..10).collect::<Vec<_>>());
+    assert!(rig.store.sweep().await.unwrap().persisted > 0);
+    assert_eq!(scanned(&rig, 3).await, (1..10).collect::<Vec<_>>());
+    rig.advance(1_000);
+    assert_eq!(scanned(&rig, 3).await, [1], "what has ended is not returned");
+    rig.store.delete_all().await.unwrap();
+    assert_eq!(rig.store.count().await.unwrap(), 0);
 }

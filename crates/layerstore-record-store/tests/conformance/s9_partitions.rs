@@ -10,9 +10,8 @@ use layerstore_record_store::{
     DefaultRecordStore, Partition, RecordErrorKind, RecordStore, RecordStoreConfig, WriteOptions,
 };
 use layerstore_testkit::clock::ManualClock;
-use layerstore_testkit::doubles::{Call, Side, SlowDataStore};
+use layerstore_testkit::doubles::{Call, DawdlingDataStore, Side, SlowDataStore};
 
-use crate::dawdling::DawdlingDataStore;
 use crate::stage::{config, key, kind, map};
 
 /// The first of two partitions, holding some of a hundred records.

@@ -29,7 +29,7 @@
 //! `layerstore-data-store`; how it joins, with a folder for each test, is in that crate's `tests/own_data_store.rs`.
 //!
 //! # What runs
-//! A test for every clause, D1 to D9, named after it, and the model test R14, whose counts
+//! A test for every clause, D1 to D9 and D-restate, named after it, and the model test R14, whose counts
 //! [`TestStore::model`] sets. A random test prints its seed; `LAYERSTORE_SEED` repeats it.
 
 pub mod claims;
@@ -42,6 +42,7 @@ pub mod flushes;
 pub mod model;
 pub mod names;
 pub mod restarts;
+pub mod restatements;
 pub mod scans;
 mod steps;
 
@@ -127,6 +128,11 @@ macro_rules! data_store_conformance {
                     d9_reopening_finds_nothing_that_was_refused
                     d9_what_was_removed_or_cleared_does_not_come_back
                     d9_writes_go_on_after_every_restart
+                }
+                restatements {
+                    d_restate_replaces_the_form_and_nothing_else
+                    d_restate_puts_nothing_where_its_version_is_not
+                    d_restate_is_fenced_as_writes_are
                 }
             }
 

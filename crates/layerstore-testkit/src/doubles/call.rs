@@ -8,6 +8,8 @@ pub enum Call {
     Apply,
     /// `try_apply`, which can be noted, but neither failed nor held up
     TryApply,
+    /// `restate`, of a store that can
+    Restate,
     /// `load`
     Load,
     /// `load_all`
@@ -40,6 +42,7 @@ impl Call {
             Self::Claim => "claim",
             Self::Apply => "apply",
             Self::TryApply => "try_apply",
+            Self::Restate => "restate",
             Self::Load => "load",
             Self::LoadAll => "load_all",
             Self::ScanPage => "scan_page",

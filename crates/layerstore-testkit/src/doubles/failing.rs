@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use layerstore_data_store::{
-    CloseReport, FlushError, Limits, MapClaim, MapDataStore, ScanPage, ScanRequest, StoreError, TryApply,
-    Write, WriteResult,
+    CloseReport, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage, ScanRequest,
+    StoreError, TryApply, Write, WriteResult,
 };
 use layerstore_record::{Key, MapName, Record, Version};
 
 use super::call::Call;
 use super::fault::{Effect, Fault};
+use super::restate::restate;
 
 /// Fails where the test says so, or at random from a seed, around any data store.
 ///
@@ -43,6 +44,7 @@ struct Plan {
     keys: HashMap<Key, Fault>,
     random: Option<RandomFaults>,
     late: Vec<Write>,
+    late_restatements: Vec<Write>,
     injected: u64,
 }
 
@@ -92,6 +94,7 @@ impl FailingDataStore {
         let mut plan = self.plan();
         *plan = Plan {
             late: std::mem::take(&mut plan.late),
+            late_restatements: std::mem::take(&mut plan.late_restatements),
             injected: plan.injected,
             ..Plan::default()
         };
@@ -103,10 +106,20 @@ impl FailingDataStore {
         self.plan().injected
     }
 
-    /// Makes the writes that [`Fault::late`] held back, in the order in which they were tried.
+    /// Makes the writes that [`Fault::late`] held back, in the order in which they were tried; restatements last.
     pub async fn land(&self) -> Vec<WriteResult> {
-        let late = std::mem::take(&mut self.plan().late);
-        self.inner.apply(late).await
+        let (late, restated) = {
+            let mut plan = self.plan();
+            (
+                std::mem::take(&mut plan.late),
+                std::mem::take(&mut plan.late_restatements),
+            )
+        };
+        let mut landed = self.inner.apply(late).await;
+        if !restated.is_empty() {
+            landed.extend(restate(&*self.inner, restated).await);
+        }
+        landed
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
@@ -134,12 +147,38 @@ impl FailingDataStore {
         self.strike(call).map(|after| after.map(flush)).map_err(flush)
     }
 
-    fn rejected(&self, fault: Fault, write: &Write) -> WriteResult {
-        WriteResult::Rejected(
-            self.error(fault, Call::Apply)
-                .in_map(&write.map)
-                .at_key(&write.key),
-        )
+    /// Makes those of the writes that no fault keeps back, and answers for all.
+    async fn strike_writes(
+        &self,
+        call: Call,
+        writes: Vec<Write>,
+        make: impl AsyncFnOnce(Vec<Write>) -> Vec<WriteResult>,
+    ) -> Vec<WriteResult> {
+        let faults = self.plan().strike_batch(call, &writes);
+        let mut results: Vec<Option<WriteResult>> = Vec::with_capacity(writes.len());
+        // The writes that reach the store below, each with the place of its answer.
+        let (mut made, mut places) = (Vec::new(), Vec::new());
+        for (place, (write, fault)) in writes.into_iter().zip(faults).enumerate() {
+            results.push(fault.map(|fault| self.rejected(fault, call, &write)));
+            match fault.map(|fault| fault.effect) {
+                None | Some(Effect::Made) => {
+                    made.push(write);
+                    places.push(place);
+                }
+                Some(Effect::MadeLater) => self.plan().late_of(call).push(write),
+                Some(Effect::None) => {}
+            }
+        }
+        if !made.is_empty() {
+            for (place, answer) in places.into_iter().zip(make(made).await) {
+                results[place].get_or_insert(answer);
+            }
+        }
+        results.into_iter().flatten().collect()
+    }
+
+    fn rejected(&self, fault: Fault, call: Call, write: &Write) -> WriteResult {
+        WriteResult::Rejected(self.error(fault, call).in_map(&write.map).at_key(&write.key))
     }
 }
 
@@ -158,9 +197,16 @@ impl Plan {
         fault
     }
 
+    fn late_of(&mut self, call: Call) -> &mut Vec<Write> {
+        match call {
+            Call::Restate => &mut self.late_restatements,
+            _ => &mut self.late,
+        }
+    }
+
     /// Tells how each write of a batch fails: by its key, or with the whole batch.
-    fn strike_batch(&mut self, writes: &[Write]) -> Vec<Option<Fault>> {
-        let batch = self.strike(Call::Apply);
+    fn strike_batch(&mut self, call: Call, writes: &[Write]) -> Vec<Option<Fault>> {
+        let batch = self.strike(call);
         writes
             .iter()
             .map(|write| batch.or_else(|| self.strike_key(&write.key)))
@@ -204,31 +250,16 @@ impl MapDataStore for FailingDataStore {
     }
 
     async fn apply(&self, writes: Vec<Write>) -> Vec<WriteResult> {
-        let faults = self.plan().strike_batch(&writes);
-        let mut results: Vec<Option<WriteResult>> = Vec::with_capacity(writes.len());
-        // The writes that reach the store below, each with the place of its answer.
-        let (mut made, mut places) = (Vec::new(), Vec::new());
-        for (place, (write, fault)) in writes.into_iter().zip(faults).enumerate() {
-            results.push(fault.map(|fault| self.rejected(fault, &write)));
-            match fault.map(|fault| fault.effect) {
-                None | Some(Effect::Made) => {
-                    made.push(write);
-                    places.push(place);
-                }
-                Some(Effect::MadeLater) => self.plan().late.push(write),
-                Some(Effect::None) => {}
-            }
-        }
-        if !made.is_empty() {
-            for (place, answer) in places.into_iter().zip(self.inner.apply(made).await) {
-                results[place].get_or_insert(answer);
-            }
-        }
-        results.into_iter().flatten().collect()
+        self.strike_writes(Call::Apply, writes, async |made| self.inner.apply(made).await)
+            .await
     }
 
     fn try_apply(&self, writes: Vec<Write>) -> TryApply {
         TryApply::NeedsIo(writes)
+    }
+
+    fn restating(&self) -> Option<&dyn RestateRecords> {
+        self.inner.restating().map(|_| self as &dyn RestateRecords)
     }
 
     async fn load(&self, map: &MapName, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -314,5 +345,13 @@ impl MapDataStore for FailingDataStore {
             },
             Err(before) => failed(before),
         }
+    }
+}
+
+#[async_trait]
+impl RestateRecords for FailingDataStore {
+    async fn restate(&self, writes: Vec<Write>) -> Vec<WriteResult> {
+        let make = async |made| restate(&*self.inner, made).await;
+        self.strike_writes(Call::Restate, writes, make).await
     }
 }

@@ -54,7 +54,7 @@ impl Fault {
     }
 
     /// Does nothing yet: writes land when [`land`](super::FailingDataStore::land) is called, as those of a request that
-    /// timed out and was still on its way. The outcome is unknown. Of calls other than `apply`, nothing lands.
+    /// timed out and was still on its way. The outcome is unknown. Of calls other than `apply` and `restate`, nothing lands.
     #[must_use]
     pub fn late(kind: ErrorKind) -> Self {
         Self {

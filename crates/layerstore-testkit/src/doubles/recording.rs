@@ -3,12 +3,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use layerstore_data_store::{
-    CloseReport, FlushError, Limits, MapClaim, MapDataStore, ScanPage, ScanRequest, StoreError, TryApply,
-    Write, WriteResult,
+    CloseReport, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage, ScanRequest,
+    StoreError, TryApply, Write, WriteResult,
 };
 use layerstore_record::{Key, MapName, Record, Version};
 
 use super::call::Call;
+use super::restate::restate;
 
 /// Notes what it is asked, around any data store, in the order in which the calls came.
 ///
@@ -173,6 +174,10 @@ impl MapDataStore for RecordingDataStore {
         answer
     }
 
+    fn restating(&self) -> Option<&dyn RestateRecords> {
+        self.inner.restating().map(|_| self as &dyn RestateRecords)
+    }
+
     async fn load(&self, map: &MapName, key: &Key) -> Result<Option<Record>, StoreError> {
         self.note(Call::Load, [Target::key(map, key)]);
         self.inner.load(map, key).await
@@ -234,5 +239,13 @@ impl MapDataStore for RecordingDataStore {
     async fn close(&self, deadline: Duration) -> CloseReport {
         self.note(Call::Close, []);
         self.inner.close(deadline).await
+    }
+}
+
+#[async_trait]
+impl RestateRecords for RecordingDataStore {
+    async fn restate(&self, writes: Vec<Write>) -> Vec<WriteResult> {
+        self.note(Call::Restate, writes.iter().map(Target::write));
+        restate(&*self.inner, writes).await
     }
 }

@@ -3,13 +3,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use layerstore_data_store::{
-    CloseReport, FlushError, Limits, MapClaim, MapDataStore, ScanPage, ScanRequest, StoreError, TryApply,
-    Write, WriteResult,
+    CloseReport, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage, ScanRequest,
+    StoreError, TryApply, Write, WriteResult,
 };
 use layerstore_record::{Key, MapName, Record, Version};
 
 use super::call::Call;
 use super::gates::{Gates, Side};
+use super::restate::restate;
 
 /// How long a test waits for callers to arrive before it fails: far above what an idle machine needs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -156,6 +157,10 @@ impl MapDataStore for SlowDataStore {
         TryApply::NeedsIo(writes)
     }
 
+    fn restating(&self) -> Option<&dyn RestateRecords> {
+        self.inner.restating().map(|_| self as &dyn RestateRecords)
+    }
+
     async fn load(&self, map: &MapName, key: &Key) -> Result<Option<Record>, StoreError> {
         self.through(Call::Load, self.inner.load(map, key)).await
     }
@@ -207,5 +212,12 @@ impl MapDataStore for SlowDataStore {
 
     async fn close(&self, deadline: Duration) -> CloseReport {
         self.through(Call::Close, self.inner.close(deadline)).await
+    }
+}
+
+#[async_trait]
+impl RestateRecords for SlowDataStore {
+    async fn restate(&self, writes: Vec<Write>) -> Vec<WriteResult> {
+        self.through(Call::Restate, restate(&*self.inner, writes)).await
     }
 }

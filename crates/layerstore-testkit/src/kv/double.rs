@@ -9,7 +9,7 @@ use layerstore_kv::{
     KvOperation, KvRead, KvResult, KvSnapshot, KvStats,
 };
 
-/// How long a held commit waits for its release before the test is given up.
+/// How long a held call waits for its release before the test is given up.
 const HOLD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How an injected failure looks from outside.
@@ -29,14 +29,21 @@ pub struct DoubleKv {
     synced_commits: AtomicU64,
     /// The failure of the next commit.
     fault: Mutex<Option<(KvErrorKind, CommitFault)>>,
-    held: Mutex<bool>,
-    released: Condvar,
+    commits: Latch,
+    snapshots: Latch,
 }
 
-/// Commits wait while this lives.
-#[must_use = "commits are held only as long as this lives"]
+/// Holds calls back while it is shut.
+#[derive(Default)]
+struct Latch {
+    is_shut: Mutex<bool>,
+    opened: Condvar,
+}
+
+/// Calls wait while this lives.
+#[must_use = "calls are held only as long as this lives"]
 pub struct Hold<'a> {
-    double: &'a DoubleKv,
+    latch: &'a Latch,
 }
 
 impl DoubleKv {
@@ -47,8 +54,8 @@ impl DoubleKv {
             inner,
             synced_commits: AtomicU64::new(0),
             fault: Mutex::default(),
-            held: Mutex::new(false),
-            released: Condvar::new(),
+            commits: Latch::default(),
+            snapshots: Latch::default(),
         })
     }
 
@@ -65,24 +72,35 @@ impl DoubleKv {
 
     /// Holds commits back until the answer is dropped.
     pub fn hold_commits(&self) -> Hold<'_> {
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        Hold { double: self }
+        self.commits.shut()
     }
 
-    fn wait_for_release(&self) {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Holds back whoever wants a snapshot, until the answer is dropped.
+    pub fn hold_snapshots(&self) -> Hold<'_> {
+        self.snapshots.shut()
+    }
+}
+
+impl Latch {
+    fn shut(&self) -> Hold<'_> {
+        *self.is_shut.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        Hold { latch: self }
+    }
+
+    fn wait(&self) {
+        let shut = self.is_shut.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
-            .released
-            .wait_timeout_while(held, HOLD_DEADLINE, |held| *held);
-        let (_held, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        assert!(!timeout.timed_out(), "held commits were never released");
+            .opened
+            .wait_timeout_while(shut, HOLD_DEADLINE, |is_shut| *is_shut);
+        let (_shut, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "held calls were never released");
     }
 }
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
-        *self.double.held.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        self.double.released.notify_all();
+        *self.latch.is_shut.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.latch.opened.notify_all();
     }
 }
 
@@ -110,11 +128,12 @@ impl KvBackend for DoubleKv {
     }
 
     fn snapshot(&self) -> KvResult<Box<dyn KvSnapshot>> {
+        self.snapshots.wait();
         self.inner.snapshot()
     }
 
     fn commit(&self, batch: &Batch, durability: Durability) -> KvResult<Committed> {
-        self.wait_for_release();
+        self.commits.wait();
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((kind, fault)) = fault {
             let error = KvError::new(kind, KvOperation::Commit);

@@ -21,8 +21,8 @@ section! {
         node_id: String = "64 random bits at every start",
     }
     tables {
-        /// Where records are kept.
-        data_store: DataStoreSection,
+        /// Where records are kept: taken out before, since what it may hold depends on its kind.
+        data_store: Setting<toml::Table>,
         /// Memory that maps share.
         memory: MemorySection,
         /// Work in the background.
@@ -35,13 +35,10 @@ section! {
 }
 
 section! {
-    /// Where records are kept when the process does not.
+    /// Where records are kept when the process does not. What else stands here depends on the kind.
     struct DataStoreSection {
-        /// The kind of store. `postgres`, `object` and `tiered` are known and are not in this version.
+        /// The kind of store.
         kind: DataStoreKind = DataStoreKind::Embedded,
-        /// The directory of an embedded store; a relative one starts at the directory of this file. Made where it is
-        /// missing. Only for `kind = "embedded"`.
-        path: String = settings::DEFAULT_DIRECTORY,
     }
 }
 
@@ -89,7 +86,7 @@ section! {
         put_deadline: Span = Span(records::DEFAULT_PUT_DEADLINE),
         /// How long one call of the data store may take.
         store_deadline: Span = Span(records::DEFAULT_STORE_DEADLINE),
-        /// How long a load may take, its turn included.
+        /// How long a load may take, its turn included, and how long `get_or_insert_with` waits for another caller's value.
         load_deadline: Span = Span(records::DEFAULT_LOAD_DEADLINE),
         /// How long an absent key is remembered; `"none"` for not at all.
         absent_ttl: OrNone<Span> = Span(records::DEFAULT_ABSENT_TTL),
@@ -97,7 +94,7 @@ section! {
 }
 
 impl Kind for DataStoreKind {
-    const FORM: &'static str = "`embedded`, `memory`, `null`";
+    const FORM: &'static str = "`embedded`, `postgres`, `object`, `tiered`, `memory`, `null`";
 }
 
 impl Kind for Eviction {

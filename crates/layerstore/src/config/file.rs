@@ -6,11 +6,15 @@ use std::time::Duration;
 use layerstore_record::{Cost, NodeId};
 use layerstore_record_store::Period;
 use toml::Spanned;
+use toml::de::{DeTable, Deserializer};
 
+use super::data_store::{self, Reading};
 use super::document::{Document, MapSection, MemorySection};
 use super::error::{ConfigError, Place};
+use super::section::Section;
 use super::setting::{OrNone, Setting, Span};
-use crate::data_store_kind::{DataStoreKind, coming};
+use crate::backend::Backend;
+use crate::data_store_kind::coming;
 use crate::settings::{MapSettings, MemoryLimit};
 
 /// The version of the file's format.
@@ -23,8 +27,7 @@ pub(super) const DEFAULT_MAP: &str = "default";
 #[derive(Debug)]
 pub(crate) struct ConfigFile {
     pub(crate) node: Option<NodeId>,
-    pub(crate) kind: DataStoreKind,
-    pub(crate) directory: Option<PathBuf>,
+    pub(crate) backend: Backend,
     pub(crate) shared: MemoryLimit,
     pub(crate) sweep_interval: Option<Duration>,
     pub(crate) purge_interval: Option<Duration>,
@@ -55,8 +58,22 @@ impl Origin {
             self.places.get(&format!("map.{DEFAULT_MAP}.{setting}"))
         };
         let place = self.places.get(error.key()).or_else(default).copied();
+        let place = place.or(error.place());
         error.at(place).in_file(&self.file)
     }
+}
+
+/// Reads a configuration file, off the runtime's threads.
+///
+/// # Errors
+/// [`ConfigError`] with key, file, line and column.
+pub(crate) async fn read_file(path: &Path) -> Result<ConfigFile, ConfigError> {
+    let file = path.to_owned();
+    let text = tokio::task::spawn_blocking(move || std::fs::read_to_string(file)).await;
+    let unreadable = |why: String| ConfigError::new("", format!("it cannot be read: {why}")).in_file(path);
+    let text = text.map_err(|error| unreadable(error.to_string()))?;
+    let text = text.map_err(|error| unreadable(error.to_string()))?;
+    read(path, &text)
 }
 
 /// Reads a configuration; `file` is for errors, and relative paths start beside it.
@@ -64,54 +81,79 @@ impl Origin {
 /// # Errors
 /// [`ConfigError`] with key, file, line and column.
 pub(crate) fn read(file: &Path, text: &str) -> Result<ConfigFile, ConfigError> {
-    let document = parse(text).map_err(|error| error.in_file(file))?;
     let mut origin = Origin {
         file: file.to_owned(),
         places: BTreeMap::new(),
     };
-    note_places(&document, text, &mut origin.places);
-    interpret(document, &origin)
-        .map_err(|error| origin.locate(error))
-        .map(|config| ConfigFile { origin, ..config })
-}
-
-fn parse(text: &str) -> Result<Document, ConfigError> {
-    let wrong = |key: String, error: &toml::de::Error| {
-        let what = error.message().lines().collect::<Vec<_>>().join(", ");
-        ConfigError::new(key, what).at(error.span().map(|span| place(text, &span)))
-    };
-    let parsed = toml::Deserializer::parse(text).map_err(|error| wrong(String::new(), &error))?;
-    serde_path_to_error::deserialize(parsed).map_err(|error| {
-        // The place of a value is read through a field of its own, which is no setting.
-        let path = error.path().to_string();
-        let key = path
-            .split(".$__serde")
-            .next()
-            .filter(|key| *key != ".")
-            .unwrap_or_default();
-        wrong(key.to_owned(), error.inner())
-    })
-}
-
-fn interpret(document: Document, origin: &Origin) -> Result<ConfigFile, ConfigError> {
-    match value(&document.format) {
-        Some(FORMAT) => {}
-        Some(other) => return Err(ConfigError::new("format", unknown_format(other))),
-        None => {
-            return Err(ConfigError::new(
-                "format",
-                "it is missing: begin the file with `format = 1`",
-            ));
-        }
+    let mut places = BTreeMap::new();
+    let read = read_into(text, &origin, &mut places);
+    origin.places = places;
+    match read {
+        Ok(config) => Ok(ConfigFile { origin, ..config }),
+        Err(error) => Err(origin.locate(error)),
     }
+}
+
+fn read_into(
+    text: &str,
+    origin: &Origin,
+    places: &mut BTreeMap<String, Place>,
+) -> Result<ConfigFile, ConfigError> {
+    let mut root = DeTable::parse(text).map_err(|error| wrong_at(text, String::new(), &error))?;
+    let below = data_store::take(&mut root, text, (data_store::TABLE, data_store::TABLE))?;
+    let document: Document = serde_path_to_error::deserialize(Deserializer::from(root))
+        .map_err(|error| wrong(text, None, &error))?;
+    note_places(&document, text, places);
+    check_format(&document)?;
+    let mut reading = Reading { text, origin, places };
+    let backend = reading.backend(below, data_store::TABLE)?;
+    interpret(document, backend)
+}
+
+/// Says what is wrong with a value, by the name that leads there, from the table `at` on.
+pub(super) fn wrong(
+    text: &str,
+    at: Option<&str>,
+    error: &serde_path_to_error::Error<toml::de::Error>,
+) -> ConfigError {
+    // The place of a value is read through a field of its own, which is no setting.
+    let path = error.path().to_string();
+    let key = path
+        .split(".$__serde")
+        .next()
+        .filter(|key| *key != "." && !key.starts_with("$__serde"))
+        .unwrap_or_default();
+    let key = match (at, key) {
+        (None, key) => key.to_owned(),
+        (Some(at), "") => at.to_owned(),
+        (Some(at), key) => format!("{at}.{key}"),
+    };
+    wrong_at(text, key, error.inner())
+}
+
+fn wrong_at(text: &str, key: String, error: &toml::de::Error) -> ConfigError {
+    let what = error.message().lines().collect::<Vec<_>>().join(", ");
+    ConfigError::new(key, what).at(error.span().map(|span| place(text, &span)))
+}
+
+fn check_format(document: &Document) -> Result<(), ConfigError> {
+    match value(&document.format) {
+        Some(FORMAT) => Ok(()),
+        Some(other) => Err(ConfigError::new("format", unknown_format(other))),
+        None => Err(ConfigError::new(
+            "format",
+            "it is missing: begin the file with `format = 1`",
+        )),
+    }
+}
+
+fn interpret(document: Document, backend: Backend) -> Result<ConfigFile, ConfigError> {
     if document.write_behind.is_some() {
         return Err(ConfigError::new(
             "write_behind",
             coming("write_behind", "write-behind"),
         ));
     }
-    let kind = value(&document.data_store.kind).unwrap_or_default();
-    let directory = directory(kind, &document.data_store.path, origin)?;
     let mut maps = BTreeMap::new();
     for (name, section) in document.map {
         let settings = map(&name, &section)?;
@@ -119,15 +161,14 @@ fn interpret(document: Document, origin: &Origin) -> Result<ConfigFile, ConfigEr
     }
     Ok(ConfigFile {
         node: document.node_id.as_ref().map(node).transpose()?,
-        kind,
-        directory,
+        backend,
         shared: shared(&document.memory)?,
         sweep_interval: span(&document.maintenance.sweep_interval),
         purge_interval: span(&document.maintenance.purge_interval),
         tombstone_horizon: span(&document.maintenance.tombstone_horizon),
         defaults: maps.remove(DEFAULT_MAP).unwrap_or_default(),
         maps,
-        origin: origin.clone(),
+        origin: Origin::default(),
     })
 }
 
@@ -144,28 +185,6 @@ fn node(text: &Spanned<String>) -> Result<NodeId, ConfigError> {
         Ok(id) if digits => Ok(NodeId(id)),
         _ => Err(ConfigError::new("node_id", "write 1 to 16 hexadecimal digits")),
     }
-}
-
-fn directory(
-    kind: DataStoreKind,
-    path: &Setting<String>,
-    origin: &Origin,
-) -> Result<Option<PathBuf>, ConfigError> {
-    let Some(path) = path else { return Ok(None) };
-    if kind != DataStoreKind::Embedded {
-        let what = format!(
-            "it goes with kind = \"embedded\", and kind is {:?}: take one of the two out",
-            kind.name()
-        );
-        return Err(ConfigError::new("data_store.path", what));
-    }
-    if path.get_ref().is_empty() {
-        return Err(ConfigError::new(
-            "data_store.path",
-            "it is empty: name a directory",
-        ));
-    }
-    Ok(Some(origin.beside(path.get_ref())))
 }
 
 fn shared(memory: &MemorySection) -> Result<MemoryLimit, ConfigError> {
@@ -242,7 +261,6 @@ fn note_places(document: &Document, text: &str, places: &mut BTreeMap<String, Pl
         "",
         vec![("write_behind", document.write_behind.as_ref().map(Spanned::span))],
     );
-    note("data_store.", document.data_store.spans());
     note("memory.", document.memory.spans());
     note("maintenance.", document.maintenance.spans());
     for (name, section) in &document.map {
@@ -251,7 +269,7 @@ fn note_places(document: &Document, text: &str, places: &mut BTreeMap<String, Pl
 }
 
 /// Turns a range of bytes into line and column.
-fn place(text: &str, span: &Range<usize>) -> Place {
+pub(super) fn place(text: &str, span: &Range<usize>) -> Place {
     let before = text.get(..span.start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     Place {

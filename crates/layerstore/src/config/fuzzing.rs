@@ -10,6 +10,7 @@ use toml::{Table, Value};
 
 use super::file::{ConfigFile, read};
 use super::size::Size;
+use crate::backend::Backend;
 use crate::settings::{MapSettings, MemoryLimit, OnExpiry};
 
 /// Reads `input` as a configuration file, as a size and as a duration.
@@ -47,8 +48,7 @@ pub fn config(input: &[u8]) {
 fn said(config: &ConfigFile) -> String {
     let ConfigFile {
         node,
-        kind,
-        directory,
+        backend,
         shared,
         sweep_interval,
         purge_interval,
@@ -58,7 +58,7 @@ fn said(config: &ConfigFile) -> String {
         origin: _,
     } = config;
     format!(
-        "{node:?} {kind:?} {directory:?} {shared:?} {sweep_interval:?} {purge_interval:?} {tombstone_horizon:?} {defaults:?} {maps:?}"
+        "{node:?} {backend:?} {shared:?} {sweep_interval:?} {purge_interval:?} {tombstone_horizon:?} {defaults:?} {maps:?}"
     )
 }
 
@@ -68,9 +68,14 @@ fn written(config: &ConfigFile) -> Option<String> {
     if let Some(node) = config.node {
         file.insert("node_id".into(), format!("{:x}", node.0).into());
     }
-    let mut data_store = Table::from_iter([("kind".to_owned(), config.kind.name().into())]);
-    if let Some(directory) = &config.directory {
-        data_store.insert("path".into(), directory.to_str()?.into());
+    let mut data_store = Table::from_iter([("kind".to_owned(), config.backend.kind().name().into())]);
+    match &config.backend {
+        Backend::Embedded(settings) => {
+            data_store.insert("path".into(), settings.directory.to_str()?.into());
+        }
+        Backend::Memory | Backend::Null => {}
+        // Their secrets are not to be had.
+        _ => return None,
     }
     file.insert("data_store".into(), data_store.into());
     let mut memory = Table::new();

@@ -1,7 +1,8 @@
 use std::fmt::Write;
 
+use super::data_store::kinds;
 use super::document::{DataStoreSection, Document, MaintenanceSection, MapSection, MemorySection};
-use super::section::Described;
+use super::section::{Described, Section};
 
 /// What stands before the tables.
 const INTRODUCTION: &str = "\
@@ -26,6 +27,32 @@ eviction = \"two-segment\"
 [map.sessions]
 ttl = \"12h\"
 max_idle = \"30m\"
+```
+
+Another store is another `[data_store]`, and its cargo feature; the rest of the file is the same:
+
+```toml
+format = 1
+
+[data_store]
+kind = \"postgres\"
+url = { env = \"DATABASE_URL\" }   # or { file = \"PATH\" }: a secret is best kept out of this file
+value_format = \"jsonb\"
+```
+
+```toml
+format = 1
+
+[data_store]
+kind = \"object\"
+service = \"s3\"
+
+[data_store.options]
+bucket = \"records\"
+root = \"/shop\"
+region = \"eu-central-1\"
+access_key_id = { env = \"AWS_ACCESS_KEY_ID\" }
+secret_access_key = { env = \"AWS_SECRET_ACCESS_KEY\" }
 ```
 
 Durations are written as `\"500ms\"`, `\"1h 30m\"` or `\"7days\"` and are at least 1 ms; sizes as `\"64KiB\"`, `\"1GiB\"` (powers of 1,024) or
@@ -55,6 +82,10 @@ pub fn config_page() -> String {
         &DataStoreSection::about(),
         DataStoreSection::described(),
     );
+    for (kind, about, described) in kinds() {
+        let title = format!("`[data_store]` of `kind = {:?}`", kind.name());
+        table(&mut page, &title, &about, described);
+    }
     table(
         &mut page,
         "`[memory]`",

@@ -13,6 +13,18 @@ pub(crate) struct Described {
     pub(crate) about: String,
 }
 
+/// A table of the file.
+pub(crate) trait Section: serde::de::DeserializeOwned {
+    /// Describes the table.
+    fn about() -> String;
+
+    /// Returns where each setting stands in the file.
+    fn spans(&self) -> Vec<(&'static str, Option<std::ops::Range<usize>>)>;
+
+    /// Describes each setting.
+    fn described() -> Vec<Described>;
+}
+
 /// Joins the lines of a doc comment.
 pub(crate) fn about(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
@@ -36,19 +48,16 @@ macro_rules! section {
             $( $( $(#[doc = $table_doc])* pub(crate) $table: $table_kind, )* )?
         }
 
-        impl $section {
-            /// Describes the table.
-            pub(crate) fn about() -> String {
+        impl crate::config::section::Section for $section {
+            fn about() -> String {
                 crate::config::section::about(&[$($about),*])
             }
 
-            /// Returns where each setting stands in the file.
-            pub(crate) fn spans(&self) -> Vec<(&'static str, Option<std::ops::Range<usize>>)> {
+            fn spans(&self) -> Vec<(&'static str, Option<std::ops::Range<usize>>)> {
                 vec![$( (stringify!($name), self.$name.as_ref().map(toml::Spanned::span)) ),*]
             }
 
-            /// Describes each setting.
-            pub(crate) fn described() -> Vec<crate::config::section::Described> {
+            fn described() -> Vec<crate::config::section::Described> {
                 vec![$( crate::config::section::Described {
                     name: stringify!($name),
                     form: <$kind as crate::config::setting::Kind>::FORM,

@@ -12,6 +12,16 @@ use crate::settings::Eviction;
 /// A setting as it stands in the file, with its place; `None` where the file says nothing.
 pub(crate) type Setting<T> = Option<Spanned<T>>;
 
+/// Makes a setting that stands in no file.
+pub(crate) fn given<T>(value: T) -> Setting<T> {
+    Some(placed(value))
+}
+
+/// Makes a value that stands in no file.
+pub(crate) fn placed<T>(value: T) -> Spanned<T> {
+    Spanned::new(0..0, value)
+}
+
 /// A kind of value, as the documentation names and shows it.
 pub(crate) trait Kind: fmt::Display {
     /// Says what may be written.
@@ -21,6 +31,13 @@ pub(crate) trait Kind: fmt::Display {
 /// A span of time, at least 1 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span(pub(crate) Duration);
+
+impl Span {
+    /// Returns a span of so many seconds.
+    pub(crate) const fn of_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+}
 
 /// A value, or `"none"` for none at all, which undoes a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +72,10 @@ impl Kind for u64 {
 
 impl Kind for u32 {
     const FORM: &'static str = "whole number";
+}
+
+impl Kind for bool {
+    const FORM: &'static str = "`true`, `false`";
 }
 
 impl Kind for String {

@@ -4,8 +4,9 @@ use std::time::Duration;
 use layerstore_record::{Cost, NodeId};
 use layerstore_record_store::Period;
 
+use super::file::read;
 use super::*;
-use crate::data_store_kind::DataStoreKind;
+use crate::backend::Backend;
 use crate::settings::{Eviction, MemoryLimit, OnExpiry};
 
 fn config(text: &str) -> ConfigFile {
@@ -48,8 +49,10 @@ fn everything_that_is_set_is_read() {
         "#,
     );
     assert_eq!(config.node, Some(NodeId(255)));
-    assert_eq!(config.kind, DataStoreKind::Embedded);
-    assert_eq!(config.directory.as_deref(), Some(Path::new("etc/data")));
+    let Backend::Embedded(below) = &config.backend else {
+        panic!("{:?}", config.backend)
+    };
+    assert_eq!(below.directory, Path::new("etc/data"));
     assert_eq!(config.shared, MemoryLimit::Cost(Cost(65_536)));
     assert_eq!(config.sweep_interval, Some(Duration::from_secs(2)));
     assert_eq!(config.purge_interval, Some(Duration::from_secs(3_600)));
@@ -157,21 +160,54 @@ fn f4_settings_that_contradict_each_other_are_refused() {
 
 #[test]
 fn a_backend_that_is_not_here_is_refused_by_the_name_of_its_feature() {
-    for (kind, feature) in [
-        ("postgres", "`postgres`"),
-        ("object", "`s3`"),
-        ("tiered", "`tiered`"),
-    ] {
-        let parsed = config(&format!("format = 1\n[data_store]\nkind = \"{kind}\"\n"));
-        let error = parsed
-            .origin
-            .locate(parsed.kind.check_available().unwrap_err())
-            .to_string();
+    let cases = [
+        (
+            "postgres",
+            "kind = \"postgres\"\nurl = { env = \"DB\" }",
+            cfg!(feature = "postgres"),
+            "data_store.kind",
+        ),
+        (
+            "s3",
+            "kind = \"object\"\nservice = \"s3\"",
+            cfg!(feature = "s3"),
+            "data_store.service",
+        ),
+        (
+            "fs",
+            "kind = \"object\"\nservice = \"fs\"",
+            cfg!(feature = "fs"),
+            "data_store.service",
+        ),
+        (
+            "gcs",
+            "kind = \"object\"\nservice = \"gcs\"",
+            cfg!(feature = "gcs"),
+            "data_store.service",
+        ),
+        (
+            "azblob",
+            "kind = \"object\"\nservice = \"azblob\"",
+            cfg!(feature = "azblob"),
+            "data_store.service",
+        ),
+    ];
+    for (feature, text, is_here, key) in cases {
+        let parsed = config(&format!("format = 1\n[data_store]\n{text}\n"));
+        let checked = parsed
+            .backend
+            .check("data_store")
+            .map_err(|error| parsed.origin.locate(error));
+        if is_here {
+            assert_eq!(checked, Ok(()), "{feature}");
+            continue;
+        }
+        let error = checked.unwrap_err().to_string();
         assert!(
-            error.starts_with("etc/layerstore.toml:3:8: data_store.kind: "),
+            error.starts_with("etc/layerstore.toml:") && error.contains(key),
             "{error}"
         );
-        assert!(error.contains(feature), "{error}");
+        assert!(error.contains(&format!("`--features {feature}`")), "{error}");
     }
     let error = refused("format = 1\n[write_behind]\ndelay = \"1s\"\n");
     assert!(
@@ -201,14 +237,18 @@ fn config_page_is_what_the_types_say() {
 }
 
 #[test]
-fn the_pages_example_is_a_configuration() {
+fn the_pages_examples_are_configurations() {
     let page = config_page();
-    let example = page
+    let examples: Vec<_> = page
         .split("```toml\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next())
-        .unwrap();
-    assert_eq!(config(example).maps.len(), 1);
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert_eq!(examples.len(), 3);
+    for example in &examples {
+        config(example);
+    }
+    assert_eq!(config(examples[0]).maps.len(), 1);
 }
 
 #[test]
@@ -218,4 +258,105 @@ fn an_error_is_one_line_whatever_the_names_in_the_file() {
         text.contains("map.a\\nb.eviction") && !text.contains('\n'),
         "{text}"
     );
+}
+
+#[test]
+fn f4_the_settings_of_each_kind_are_read_and_what_is_wrong_is_named_by_its_place() {
+    let postgres = config(
+        "format = 1\n[data_store]\nkind = \"postgres\"\nurl = { file = \"secret/url\" }\nvalue_format = \"jsonb\"\npool_size = 3\n\
+         statement_timeout = \"5s\"\nbatch_bytes = \"1MiB\"\ntls = \"verify-full\"\n",
+    );
+    let Backend::Postgres(sited) = &postgres.backend else {
+        panic!("{:?}", postgres.backend)
+    };
+    assert_eq!(sited.directory, Path::new("etc"));
+    assert_eq!(
+        sited.section.pool_size.as_ref().map(|size| *size.get_ref()),
+        Some(3)
+    );
+    let object = config(
+        "format = 1\n[data_store]\nkind = \"object\"\nservice = \"s3\"\n[data_store.options]\nbucket = \"b\"\n\
+         secret_access_key = { env = \"KEY\" }\n",
+    );
+    let Backend::Object(sited) = &object.backend else {
+        panic!("{:?}", object.backend)
+    };
+    assert_eq!(sited.section.options.len(), 2);
+    let cases = [
+        (
+            "kind = \"postgres\"\nurl = 3\n",
+            "layerstore.toml:4:7: data_store.url: write a text, { env",
+        ),
+        (
+            "kind = \"postgres\"\nvalue_format = \"xml\"\n",
+            "layerstore.toml:4:16: data_store.value_format: write one of",
+        ),
+        (
+            "kind = \"postgres\"\nurls = \"x\"\n",
+            "layerstore.toml:4:1: data_store.urls: unknown field",
+        ),
+        (
+            "kind = \"postgres\"\nbucket = \"x\"\n",
+            "layerstore.toml:4:1: data_store.bucket: unknown field",
+        ),
+        (
+            "kind = \"embedded\"\npool_size = 1\n",
+            "layerstore.toml:4:13: data_store.pool_size: it goes with kind = \"postgres\"",
+        ),
+        (
+            "kind = \"object\"\nservice = \"ftp\"\n",
+            "layerstore.toml:4:11: data_store.service: write one of",
+        ),
+        (
+            "kind = \"object\"\noptions = 3\n",
+            "layerstore.toml:4:11: data_store.options: ",
+        ),
+        (
+            "kind = \"object\"\n[data_store.options]\nbucket = [\"hunter2\"]\n",
+            "layerstore.toml:5:10: data_store.options.bucket: write a text",
+        ),
+        ("kind = \"mysql\"\n", "layerstore.toml:3:8: data_store.kind: "),
+        (
+            "kind = \"memory\"\nx = 1\n",
+            "layerstore.toml:4:1: data_store.x: unknown field",
+        ),
+    ];
+    for (text, begins) in cases {
+        let error = refused(&format!("format = 1\n[data_store]\n{text}"));
+        assert!(error.starts_with(begins), "{text:?} gave {error:?}");
+        assert!(!error.contains("hunter2") && !error.contains('\n'), "{error}");
+    }
+    let error = refused("format = 1\ndata_store = \"postgres\"\n");
+    assert!(
+        error.starts_with("layerstore.toml:2:14: data_store: it is a table"),
+        "{error}"
+    );
+}
+
+#[test]
+fn f4_what_a_store_cannot_be_opened_with_is_refused_before_it_is_tried() {
+    let cases = [
+        (
+            "kind = \"postgres\"\n",
+            cfg!(feature = "postgres"),
+            "data_store.url: it is missing",
+        ),
+        (
+            "kind = \"postgres\"\nurl = \"x\"\npool_size = 0\n",
+            cfg!(feature = "postgres"),
+            "layerstore.toml:5:13: data_store.pool_size: it must be",
+        ),
+        ("kind = \"object\"\n", true, "data_store.service: it is missing"),
+        (
+            "kind = \"object\"\nservice = \"fs\"\nattempts = 0\n",
+            cfg!(feature = "fs"),
+            "layerstore.toml:5:12: data_store.attempts: it must be",
+        ),
+    ];
+    for (text, is_here, said) in cases {
+        let parsed = config(&format!("format = 1\n[data_store]\n{text}"));
+        let error = parsed.backend.check("data_store").unwrap_err();
+        let error = parsed.origin.locate(error).to_string();
+        assert!(!is_here || error.contains(said), "{text:?} gave {error:?}");
+    }
 }

@@ -1,55 +1,19 @@
 //! What a store says in the log, and to observers, when it ends.
 
-use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use layerstore::data_store::{InMemoryDataStore, MapDataStore};
 use layerstore::observer::{FnObserver, MutationEvent};
 use layerstore::{Layerstore, MapSettings};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use layerstore_testkit::log::Log;
+use tracing::Level;
 
 use super::close;
 
-/// Keeps what is logged at info or above.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<String>>);
-
-struct Line<'a>(&'a mut String);
-
-impl Visit for Line<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        write!(self.0, " {field}={value:?}").unwrap();
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= Level::INFO && metadata.target().starts_with("layerstore::")
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut Line(&mut self.0.lock().unwrap()));
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
 #[tokio::test]
 async fn a_store_that_is_dropped_without_close_says_so_and_one_that_was_closed_says_nothing() {
-    let log = Log::default();
+    let log = Log::events("layerstore::").from_level(Level::INFO);
     let _logging = tracing::subscriber::set_default(log.clone());
     let open = || async {
         let below = InMemoryDataStore::new(Arc::new(layerstore::SystemClock));
@@ -59,9 +23,9 @@ async fn a_store_that_is_dropped_without_close_says_so_and_one_that_was_closed_s
         store
     };
     close(open().await).await;
-    assert_eq!(*log.0.lock().unwrap(), "");
+    assert_eq!(log.text(), "");
     drop(open().await);
-    let said = log.0.lock().unwrap().clone();
+    let said = log.text();
     assert!(
         said.contains("dropped without close") && said.contains("pending=0") && said.contains("maps=1"),
         "{said}"

@@ -1,6 +1,10 @@
 //! What a user of the facade relies on, on both flavours of tokio's runtime.
 
-#![expect(clippy::unwrap_used, reason = "test code: an unexpected answer ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code: an unexpected answer ends the test"
+)]
 
 use std::time::Duration;
 
@@ -8,6 +12,8 @@ use futures::future::BoxFuture;
 use layerstore::Layerstore;
 use serde::{Deserialize, Serialize};
 
+mod copy;
+mod drops;
 mod life;
 mod log;
 mod restarts;

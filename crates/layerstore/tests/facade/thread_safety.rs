@@ -138,6 +138,16 @@ shared!(
     data_store::WriteResult,
 );
 shared!(
+    layerstore::Copy,
+    layerstore::CopyProgress,
+    layerstore::CopyReport,
+    layerstore::MapCopy,
+    layerstore::RefusedRecord,
+    layerstore::Side,
+    layerstore::DataStoreConfig,
+    layerstore::OpenDataStore,
+);
+shared!(
     embedded::EmbeddedOptions,
     embedded::KvDataStore,
     embedded::CorruptRecord,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::{FutureExt, TryStreamExt};
 use layerstore::{DataStoreKind, Error, Layerstore, MapSettings};
@@ -105,6 +106,42 @@ fn f2_of_many_who_miss_a_value_one_makes_it() {
         }
         .boxed()
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn f2_who_waits_for_another_callers_value_gives_up_at_the_load_deadline() {
+    let patience = Duration::from_secs(7);
+    let settings = MapSettings::new().load_deadline(patience);
+    let builder = Layerstore::builder().in_memory().map("users", settings);
+    let users = builder.build().await.unwrap().map::<User>("users").unwrap();
+    let (finish, finished) = tokio::sync::oneshot::channel();
+    let mut making = std::pin::pin!(users.get_or_insert_with("k", async {
+        finished.await.unwrap();
+        Ok::<_, Error>(user("slow", 1))
+    }));
+    assert!(futures::poll!(making.as_mut()).is_pending());
+    let begun = tokio::time::Instant::now();
+    let other = users.get_or_insert_with("k", async { Ok::<_, Error>(user("other", 2)) });
+    let other = tokio::time::timeout(Duration::from_secs(3_600), other).await;
+    let error = other.expect("it waits without end").unwrap_err();
+    assert_eq!(begun.elapsed(), patience);
+    let Error::Records(records) = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(records.kind(), layerstore::RecordErrorKind::Deadline);
+    let said = error.to_string();
+    assert!(
+        said.contains("\"k\"") && said.contains("7s") && said.contains("load_deadline"),
+        "{said}"
+    );
+
+    // Who makes it is in no hurry, and another key waits for nobody.
+    let free = users.get_or_insert_with("free", async { Ok::<_, Error>(user("free", 3)) });
+    assert_eq!(free.await.unwrap(), user("free", 3));
+    finish.send(()).unwrap();
+    assert_eq!(making.await.unwrap(), user("slow", 1));
+    let after = users.get_or_insert_with("k", async { Ok::<_, Error>(user("other", 2)) });
+    assert_eq!(after.await.unwrap(), user("slow", 1));
 }
 
 #[test]

@@ -1,25 +1,26 @@
-//! A data store that makes every caller wait a few times over, and calls writes stale as often as it is told to.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use layerstore_data_store::{
-    CloseReport, FlushError, Limits, MapClaim, MapDataStore, ScanPage, ScanRequest, StoreError, TryApply,
-    Write, WriteResult,
+    CloseReport, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage, ScanRequest,
+    StoreError, TryApply, Write, WriteResult,
 };
 use layerstore_record::{Key, MapName, Record, Timestamp, Version};
 
-/// Yields before and after each call, so that a caller can go away in the middle of any.
-pub(crate) struct DawdlingDataStore {
+/// Yields before and after each call, around any data store, so that a caller can go away in the middle of any; and calls
+/// writes stale as often as it is told to.
+pub struct DawdlingDataStore {
     below: Arc<dyn MapDataStore>,
     yields: usize,
     stale: AtomicU64,
 }
 
 impl DawdlingDataStore {
-    pub(crate) fn new(below: Arc<dyn MapDataStore>, yields: usize) -> Self {
+    /// Stands before a store, yielding so many times on each side of a call.
+    #[must_use]
+    pub fn new(below: Arc<dyn MapDataStore>, yields: usize) -> Self {
         Self {
             below,
             yields,
@@ -28,7 +29,7 @@ impl DawdlingDataStore {
     }
 
     /// Answers so many writes that something newer is there, each time something newer still.
-    pub(crate) fn answer_stale(&self, times: u64) {
+    pub fn answer_stale(&self, times: u64) {
         self.stale.store(times, Ordering::SeqCst);
     }
 
@@ -88,6 +89,10 @@ impl MapDataStore for DawdlingDataStore {
 
     fn try_apply(&self, writes: Vec<Write>) -> TryApply {
         TryApply::NeedsIo(writes)
+    }
+
+    fn restating(&self) -> Option<&dyn RestateRecords> {
+        self.below.restating()
     }
 
     async fn load(&self, map: &MapName, key: &Key) -> Result<Option<Record>, StoreError> {

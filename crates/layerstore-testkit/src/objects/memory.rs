@@ -1,0 +1,121 @@
+//! Objects in memory, with tags and conditions.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use opendal::raw::Service;
+use opendal::{Buffer, Builder, Operator, Result};
+
+use super::service::MemoryService;
+
+/// A bucket in memory that keeps conditions atomically, as Amazon S3 does. Clones share it.
+///
+/// Its tags name contents, not writes: an object that comes to hold the same bytes again has the same tag again, as on
+/// services whose ETag is a checksum.
+#[derive(Debug, Clone, Default)]
+pub struct ObjectMemory {
+    objects: Arc<Mutex<BTreeMap<String, Buffer>>>,
+    quirk: Option<Quirk>,
+}
+
+/// In what a service differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quirk {
+    /// It answers that it has made a conditional write, whatever the condition, and has made it.
+    IgnoresConditions,
+    /// It does so with deletions alone.
+    IgnoresDeleteConditions,
+    /// A listing says that it begins behind a name, and does not.
+    IgnoresStartAfter,
+}
+
+impl ObjectMemory {
+    /// Makes an empty bucket.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the bucket differ from Amazon S3.
+    #[must_use]
+    pub fn with(mut self, quirk: Quirk) -> Self {
+        self.quirk = Some(quirk);
+        self
+    }
+
+    /// Returns a way to the bucket.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn operator(&self) -> Result<Operator> {
+        Operator::new(self.clone())
+    }
+
+    /// Returns the paths of all objects.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    pub(super) fn is(&self, quirk: Quirk) -> bool {
+        self.quirk == Some(quirk)
+    }
+
+    pub(super) fn get(&self, path: &str) -> Option<Buffer> {
+        self.lock().get(path).cloned()
+    }
+
+    /// Writes if `wanted` holds of what is there; tells whether.
+    pub(super) fn put(
+        &self,
+        path: &str,
+        bytes: Buffer,
+        wanted: impl FnOnce(Option<&Buffer>) -> bool,
+    ) -> bool {
+        let mut objects = self.lock();
+        let holds = self.is(Quirk::IgnoresConditions) || wanted(objects.get(path));
+        if holds {
+            objects.insert(path.to_owned(), bytes);
+        }
+        holds
+    }
+
+    /// Deletes if `wanted` holds of what is there; tells whether.
+    pub(super) fn delete(&self, path: &str, wanted: impl FnOnce(Option<&Buffer>) -> bool) -> bool {
+        let mut objects = self.lock();
+        let ignores = self.is(Quirk::IgnoresConditions) || self.is(Quirk::IgnoresDeleteConditions);
+        let holds = ignores || wanted(objects.get(path));
+        if holds {
+            objects.remove(path);
+        }
+        holds
+    }
+
+    /// Returns the first `limit` paths with a prefix, behind another path.
+    pub(super) fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after.to_owned()),
+            _ => Bound::Included(prefix.to_owned()),
+        };
+        let objects = self.lock();
+        let paths = objects.range((start, Bound::Unbounded)).map(|(path, _)| path);
+        paths
+            .take_while(|path| path.starts_with(prefix))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Buffer>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Builder for ObjectMemory {
+    type Config = ();
+
+    fn build(self) -> Result<impl Service> {
+        Ok(MemoryService::new(self))
+    }
+}
