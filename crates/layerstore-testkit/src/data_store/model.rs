@@ -39,11 +39,12 @@ impl ModelScale {
         restarts: 200,
     };
 
-    /// For a store on a disk, whose opening takes milliseconds: as many, with a restart every 2,000 operations.
+    /// For a store on a disk, whose opening takes milliseconds and longer the more was written: as many, with a restart every
+    /// 2,000 operations.
     pub const ON_DISK: Self = Self {
         cases: 20_000,
         operations: 200,
-        cases_per_fixture: 250,
+        cases_per_fixture: 25,
         restarts: 5,
     };
 
