@@ -9,7 +9,7 @@ mod exclusive;
 mod group;
 mod head;
 mod held;
-#[cfg(any(feature = "s3", feature = "gcs", feature = "azblob"))]
+#[cfg(feature = "http")]
 mod http;
 mod key_writes;
 mod object;

@@ -13,7 +13,7 @@
 //! For tests of your own: [`clock`] is a clock that stands still until told otherwise, [`doubles`] are data stores that
 //! fail, wait or take notes, [`log`] keeps what `tracing` was told and [`metrics`] what was counted, [`records`] makes keys
 //! and records of numbers, [`linearizability`] checks histories of concurrent operations, [`proxy`] breaks connections at exact
-//! moments, and [`proof`] keeps counts and seeds of long tests. With a feature each, `services` are servers that
+//! moments, [`takeover`] lets processes take a map from each other, and [`proof`] keeps counts and seeds of long tests. With a feature each, `services` are servers that
 //! tests need, without anything to install or to start by hand.
 
 pub mod clock;
@@ -49,3 +49,9 @@ pub mod proxy;
 pub mod records;
 #[cfg(any(feature = "services-postgres", feature = "services-s3"))]
 pub mod services;
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness of tests: an unexpected answer ends the test"
+)]
+pub mod takeover;

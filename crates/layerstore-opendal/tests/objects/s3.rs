@@ -9,6 +9,7 @@ use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::data_store::{ModelScale, Opening, TestStore};
 use layerstore_testkit::proof;
 use layerstore_testkit::services::{S3Bucket, s3};
+use layerstore_testkit::takeover;
 use tokio::sync::OnceCell;
 
 use crate::{faults, fencing};
@@ -85,6 +86,22 @@ async fn the_probe_finds_conditions_and_leaves_nothing() {
 async fn m4_the_later_claim_fences_the_earlier_in_s3() {
     let bucket = s3().await.unwrap();
     fencing::rounds(|| operator(&bucket), proof::scaled(100)).await;
+}
+
+/// The processes find the bucket by its settings, a line each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m4_two_processes_on_one_map_of_s3_lose_nothing_and_mix_nothing() {
+    if let Some(place) = takeover::place() {
+        let settings = place.lines().filter_map(|line| line.split_once('='));
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let store = OpendalDataStore::open("s3", settings, OpendalOptions::default()).await;
+        return takeover::own(Arc::new(store.unwrap())).await;
+    }
+    let bucket = s3().await.unwrap();
+    let lines = settings(&bucket).into_iter();
+    let place: String = lines.map(|(name, value)| format!("{name}={value}\n")).collect();
+    let test = "s3::m4_two_processes_on_one_map_of_s3_lose_nothing_and_mix_nothing";
+    takeover::rounds(test, &place, 100).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
