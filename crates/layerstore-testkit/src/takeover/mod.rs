@@ -26,7 +26,7 @@ pub use owner::{own, place};
 use process::Process;
 
 /// Where the process that is started again finds the place of the store.
-const PLACE_VARIABLE: &str = "LAYERSTORE_TAKEOVER_PLACE";
+const PLACE_VARIABLE: &str = "TAKEOVER_PLACE";
 
 /// What begins each line that is meant for the other process.
 const MARK: &str = "> ";
