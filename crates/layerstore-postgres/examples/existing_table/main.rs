@@ -1,0 +1,75 @@
+//! Layerstore over a table that a service had already: customers, who stay readable and countable in plain SQL. Run it against an
+//! empty database: `cargo run -p layerstore-postgres --example existing_table -- postgres://USER:PASSWORD@HOST/DATABASE`.
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
+mod customer;
+mod errors;
+mod store;
+mod turn;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use layerstore_data_store::{MapDataStore, MapDataStoreExt, Write};
+use layerstore_record::{Key, MapName, Millis, NodeId, Record, RecordValue, SystemClock, Timestamp, Version};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+pub(crate) use customer::Customer;
+pub(crate) use store::CustomerStore;
+
+/// What the service had.
+pub(crate) const BEFORE: &str =
+    "CREATE TABLE customers (id text PRIMARY KEY, email text NOT NULL, plan text NOT NULL)";
+
+/// What the table gets on top.
+pub(crate) const COLUMNS: &str = include_str!("columns.sql");
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = std::env::args()
+        .nth(1)
+        .ok_or("name a database: postgres://USER:PASSWORD@HOST/DATABASE")?;
+    show(&url).await
+}
+
+/// Puts the table of a service to use, with what is in it.
+pub(crate) async fn show(url: &str) -> Result<(), Box<dyn Error>> {
+    let mut service = PgConnection::connect(url).await?;
+    service.execute(BEFORE).await?;
+    service
+        .execute("INSERT INTO customers VALUES ('alice', 'alice@example.com', 'team')")
+        .await?;
+    service.execute(AssertSqlSafe(COLUMNS)).await?;
+
+    let (map, key) = (MapName::new("customers")?, Key::new("alice")?);
+    let store = CustomerStore::connect(url, map.clone(), Arc::new(SystemClock)).await?;
+    let found = store.load(&map, &key).await?;
+    println!(
+        "was there before: {}",
+        found.is_some_and(|record| !record.is_tombstone())
+    );
+
+    store.claim(&map).await?;
+    let moved = |millis: u64, plan: &str| -> Result<Write, Box<dyn Error>> {
+        let at = Timestamp::new(Millis(millis), 0, NodeId(1));
+        let customer = Customer {
+            email: "alice@example.com".to_owned(),
+            plan: plan.to_owned(),
+        };
+        let record = Record::builder(RecordValue::lww(customer.to_value()?, at), Version::new(at)).build();
+        Ok(Write::new(map.clone(), key.clone(), Arc::new(record)))
+    };
+    println!(
+        "newer: {:?}",
+        store.apply_one(moved(1_700_000_000_000, "solo")?).await
+    );
+    println!(
+        "older: {:?}",
+        store.apply_one(moved(1_600_000_000_000, "free")?).await
+    );
+    let (plan,): (String,) = sqlx::query_as("SELECT plan FROM customers WHERE id = 'alice'")
+        .fetch_one(&mut service)
+        .await?;
+    println!("in the table: {plan}");
+    Ok(())
+}
