@@ -10,8 +10,8 @@
 //! | `KvBackend` | [`kv_conformance!`] |
 //! | `MutationObserver` | [`observer_conformance!`] |
 //!
-//! For tests of your own: [`clock`] is a clock that stands still until told otherwise, [`doubles`] are data stores that
-//! fail, wait or take notes, [`log`] keeps what `tracing` was told and [`metrics`] what was counted, [`records`] makes keys
+//! For tests of your own: [`clock`] is a clock that stands still until told otherwise, [`disk`] is one that loses power, [`doubles`]
+//! are data stores that fail, wait or take notes, [`log`] keeps what `tracing` was told and [`metrics`] what was counted, [`records`] makes keys
 //! and records of numbers, [`linearizability`] checks histories of concurrent operations, [`proxy`] breaks connections at exact
 //! moments, [`takeover`] lets processes take a map from each other, and [`proof`] keeps counts and seeds of long tests. With a feature each, `services` are servers that
 //! tests need, without anything to install or to start by hand.
@@ -23,6 +23,7 @@ pub mod clock;
     reason = "a conformance suite is test code: an unexpected answer ends the test"
 )]
 pub mod data_store;
+pub mod disk;
 pub mod doubles;
 #[expect(
     clippy::cast_possible_truncation,
