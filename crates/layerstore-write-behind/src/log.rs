@@ -16,25 +16,38 @@
 //! - **L7** A log has one opener. A format or a setting that is not known is refused by name, with nothing changed.
 //! - **L8** Closing answers everyone who waits, once, syncs, and seals the log: the next opening finds it as it was, or says what changed.
 
+mod durable;
 mod entry;
 mod error;
 mod files;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+mod inspect;
+mod intake;
 mod little_endian;
 mod options;
 mod pending;
 mod read;
 mod reclaim;
 mod recover;
+mod salvage;
 mod scan;
 mod segment;
+mod sequencer;
 mod sidecar;
+mod survey;
+mod sync;
+mod thread;
 mod writer;
 
+pub use durable::{CloseReport, DurableLog, LogStats};
 pub use entry::{EncodedEntry, LogEntry, MAX_REASON_BYTES, NewEntry, Sequence};
 pub use error::LogError;
+pub use inspect::{Damage, Inspection, SegmentInfo, inspect};
 pub use options::{
     DEFAULT_DEADLINE, DEFAULT_GROUP_BYTES, DEFAULT_MAX_BYTES, DEFAULT_QUEUE_BYTES, DEFAULT_SEGMENT_BYTES,
     LEAST_SEGMENT_BYTES, LogOptions, SEGMENTS_AT_LEAST, SyncPolicy,
 };
+pub use salvage::{Loss, SalvageReport, salvage};
 pub use writer::{Appended, LogWriter, Recovered, TailCut};

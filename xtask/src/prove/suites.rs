@@ -46,6 +46,62 @@ pub(crate) const PROOFS: &[Proof] = &[
         "millions of calls with touching readers: no acknowledged write reverted, no removed record back",
     ),
     proof(
+        "log",
+        "R5",
+        "layerstore-write-behind",
+        "r5_",
+        "a power cut at any write, sync or rename, under each policy: nothing lost that was promised",
+    ),
+    proof(
+        "log",
+        "R6",
+        "layerstore-write-behind",
+        "r6_",
+        "a segment cut at every byte: the acknowledged prefix, or Corrupt",
+    ),
+    proof(
+        "log",
+        "R7",
+        "layerstore-write-behind",
+        "r7_",
+        "every bit of a segment and of the sidecar flipped: found, or harmless",
+    ),
+    proof(
+        "log",
+        "R8",
+        "layerstore-write-behind",
+        "r8_",
+        "damage of any shape: never a wrong value, never synced entries lost silently",
+    ),
+    proof(
+        "log",
+        "R9",
+        "layerstore-write-behind",
+        "r9_",
+        "each of the first 200 syncs fails: nothing is acknowledged afterwards",
+    ),
+    proof(
+        "log",
+        "R10",
+        "layerstore-write-behind",
+        "r10_",
+        "the disk fills up, at writes and at rotation: said, nothing lost, no restart",
+    ),
+    proof(
+        "log",
+        "R15",
+        "layerstore-write-behind",
+        "r15_",
+        "every interleaving of group commit, watermark and closing, at three preemptions",
+    ),
+    proof(
+        "log",
+        "R28",
+        "layerstore-write-behind",
+        "r28_",
+        "fixtures of every version of the log format open",
+    ),
+    proof(
         "backends",
         "R01",
         "layerstore-cli",
@@ -256,6 +312,13 @@ pub(crate) const PROOFS: &[Proof] = &[
         "objects changed, cut and replaced: named, or read as they were",
     ),
     proof(
+        "fuzz",
+        "R23",
+        "layerstore-write-behind",
+        "r23_",
+        "the log's decoders on the fuzz corpus",
+    ),
+    proof(
         "observers",
         "R14",
         "layerstore-observer",
@@ -284,7 +347,7 @@ const fn proof(
 pub(crate) const FUZZ: &str = "fuzz";
 
 /// What libFuzzer shows: the filter is the target.
-pub(crate) const TARGETS: [Proof; 4] = [
+pub(crate) const TARGETS: [Proof; 5] = [
     proof(
         FUZZ,
         "R23",
@@ -312,6 +375,13 @@ pub(crate) const TARGETS: [Proof; 4] = [
         "fuzz/config",
         "config",
         "libFuzzer: configuration files",
+    ),
+    proof(
+        FUZZ,
+        "R23",
+        "fuzz/log",
+        "log",
+        "libFuzzer: segments, frames, entries and sidecar of the log",
     ),
 ];
 
@@ -352,6 +422,7 @@ mod tests {
         let suites = [
             "engine",
             "record-store",
+            "log",
             "backends",
             "fuzz",
             "observers",

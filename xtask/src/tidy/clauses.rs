@@ -7,7 +7,7 @@ use crate::defects::Defect;
 use crate::workspace::Workspace;
 
 /// Clauses that the design promises: none of them may vanish from the trait docs.
-const PROMISED: [&str; 25] = [
+const PROMISED: [&str; 33] = [
     "E-lookup",
     "E-scan",
     "E-sample",
@@ -33,6 +33,14 @@ const PROMISED: [&str; 25] = [
     "P-replication",
     "P-backup",
     "P-load",
+    "L1",
+    "L2",
+    "L3",
+    "L4",
+    "L5",
+    "L6",
+    "L7",
+    "L8",
 ];
 
 /// Finds clauses without a test or a defect, and defects that name what does not exist.

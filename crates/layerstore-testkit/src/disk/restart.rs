@@ -113,7 +113,10 @@ mod tests {
     #[test]
     fn a_write_is_cut_at_sectors_of_the_file() {
         let bytes = [0; 1200];
-        let cut: Vec<_> = sectors(500, &bytes).iter().map(|(at, s)| (*at, s.len())).collect();
+        let cut: Vec<_> = sectors(500, &bytes)
+            .iter()
+            .map(|(at, s)| (*at, s.len()))
+            .collect();
         assert_eq!(cut, [(500, 12), (512, 512), (1024, 512), (1536, 164)]);
         assert!(sectors(5, &[]).is_empty());
     }

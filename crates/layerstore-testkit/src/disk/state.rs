@@ -104,7 +104,11 @@ impl State {
 
     pub(super) fn create(&mut self, name: &str) -> io::Result<usize> {
         self.check()?;
-        if self.faults.capacity.is_some_and(|capacity| self.used() >= capacity) {
+        if self
+            .faults
+            .capacity
+            .is_some_and(|capacity| self.used() >= capacity)
+        {
             return Err(ErrorKind::StorageFull.into());
         }
         let id = self.files.len();

@@ -85,7 +85,9 @@ impl NewEntry {
     pub fn dead_letter(map: MapName, key: Key, record: Arc<Record>, reason: impl Into<String>) -> Self {
         let mut reason = reason.into();
         if reason.len() > MAX_REASON_BYTES {
-            let end = (0..=MAX_REASON_BYTES).rev().find(|end| reason.is_char_boundary(*end));
+            let end = (0..=MAX_REASON_BYTES)
+                .rev()
+                .find(|end| reason.is_char_boundary(*end));
             reason.truncate(end.unwrap_or(0));
         }
         Self {
@@ -131,7 +133,9 @@ impl From<&Write> for NewEntry {
 impl fmt::Debug for EncodedEntry {
     /// Not the bytes: they hold the value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EncodedEntry").field("bytes", &self.payload.len()).finish()
+        f.debug_struct("EncodedEntry")
+            .field("bytes", &self.payload.len())
+            .finish()
     }
 }
 
@@ -257,7 +261,10 @@ mod tests {
                 NewEntry::dead_letter(map.clone(), key.clone(), value, "too large"),
                 WriteOp::Put,
             ),
-            (NewEntry::write(map.clone(), key.clone(), tombstone()), WriteOp::Remove),
+            (
+                NewEntry::write(map.clone(), key.clone(), tombstone()),
+                WriteOp::Remove,
+            ),
         ] {
             let encoded = entry.encode().unwrap();
             let read = LogEntry::read(Sequence(9), &encoded.payload).unwrap();
@@ -287,7 +294,17 @@ mod tests {
     fn what_we_do_not_write_is_refused() {
         let (map, key) = names();
         let whole = NewEntry::write(map, key, tombstone()).encode().unwrap().payload;
-        for (at, byte) in [(0, 0), (0, 1), (1, 2), (2, 255), (3, 1), (4, 255), (7, 255), (8, 1), (24, 0xff)] {
+        for (at, byte) in [
+            (0, 0),
+            (0, 1),
+            (1, 2),
+            (2, 255),
+            (3, 1),
+            (4, 255),
+            (7, 255),
+            (8, 1),
+            (24, 0xff),
+        ] {
             let mut payload = whole.clone();
             payload[at] = byte;
             assert!(LogEntry::read(Sequence(1), &payload).is_err(), "{at}");

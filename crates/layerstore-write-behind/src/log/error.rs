@@ -64,7 +64,9 @@ pub enum LogError {
         needed: u64,
     },
     /// An append is larger than a segment.
-    #[error("an append of {bytes} bytes does not fit into a segment of {limit}: raise the segment size or split it")]
+    #[error(
+        "an append of {bytes} bytes does not fit into a segment of {limit}: raise the segment size or split it"
+    )]
     TooLarge {
         /// What it would take.
         bytes: u64,

@@ -109,7 +109,9 @@ impl Files {
         self.storage
             .rename(&unfinished, name)
             .map_err(|source| failure("rename", name, source))?;
-        self.storage.sync_dir().map_err(|source| failure(SYNC, "", source))?;
+        self.storage
+            .sync_dir()
+            .map_err(|source| failure(SYNC, "", source))?;
         Ok(file)
     }
 
@@ -118,7 +120,8 @@ impl Files {
             .storage
             .create(name)
             .map_err(|source| failure("create", name, source))?;
-        file.append(bytes).map_err(|source| failure("write", name, source))?;
+        file.append(bytes)
+            .map_err(|source| failure("write", name, source))?;
         file.sync().map_err(|source| failure(SYNC, name, source))?;
         Ok(file)
     }
@@ -133,7 +136,9 @@ impl Files {
                 _ => {}
             }
         }
-        self.storage.sync_dir().map_err(|source| failure(SYNC, "", source))
+        self.storage
+            .sync_dir()
+            .map_err(|source| failure(SYNC, "", source))
     }
 
     pub(crate) fn unreadable(&self, name: &str, source: io::Error) -> LogError {

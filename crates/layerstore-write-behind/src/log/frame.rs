@@ -101,7 +101,9 @@ impl FrameHeader {
     pub(crate) fn read(seed: Seed, bytes: &[u8]) -> Option<Self> {
         let header = bytes.first_chunk::<FRAME_BYTES>()?;
         let (checked, crc) = header.split_at(FRAME_BYTES - 4);
-        let [m0, m1, kind, zero, ..] = *checked else { return None };
+        let [m0, m1, kind, zero, ..] = *checked else {
+            return None;
+        };
         if [m0, m1] != MAGIC || zero != 0 {
             return None;
         }

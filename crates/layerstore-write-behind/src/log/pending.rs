@@ -87,14 +87,16 @@ impl Pending {
     }
 
     /// Returns the entries after a sequence, in order.
-    pub(crate) fn from_after(&self, sequence: u64) -> impl Iterator<Item = (u64, Place)> {
+    pub(crate) fn later_than(&self, sequence: u64) -> impl Iterator<Item = (u64, Place)> {
         let after = (std::ops::Bound::Excluded(sequence), std::ops::Bound::Unbounded);
-        self.places.range(after).map(|(sequence, place)| (*sequence, *place))
+        self.places
+            .range(after)
+            .map(|(sequence, place)| (*sequence, *place))
     }
 
     /// Returns the entries of a segment, in order.
     pub(crate) fn of_segment(&self, segment: u64) -> Vec<(u64, Place)> {
-        self.from_after(0)
+        self.later_than(0)
             .filter(|(_, place)| place.segment == segment)
             .collect()
     }
@@ -140,6 +142,6 @@ mod tests {
         assert_eq!(pending.bytes(), 20);
         pending.done(2);
         assert!(pending.needs(2) && !pending.needs(1));
-        assert_eq!(pending.from_after(1).count(), 0);
+        assert_eq!(pending.later_than(1).count(), 0);
     }
 }

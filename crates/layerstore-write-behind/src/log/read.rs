@@ -1,12 +1,12 @@
 //! Reads entries back that are pending: for replay, and for what memory did not keep.
 
+use super::LogError;
 use super::entry::{LogEntry, Sequence};
 use super::frame::{FRAME_BYTES, FrameHeader};
 use super::pending::Place;
 use super::recover::is_entry_kind;
 use super::segment::segment_name;
 use super::writer::LogWriter;
-use super::{LogError};
 
 impl LogWriter {
     /// Returns entries that are not done, in order, from the one after a sequence on: as many as fit into `max_bytes`, at least one
@@ -19,7 +19,7 @@ impl LogWriter {
     pub fn pending_after(&mut self, after: Sequence, max_bytes: u64) -> Result<Vec<LogEntry>, LogError> {
         let mut chosen = Vec::new();
         let mut total = 0;
-        for (sequence, place) in self.pending.from_after(after.0) {
+        for (sequence, place) in self.pending.later_than(after.0) {
             total += place.bytes;
             if total > max_bytes && !chosen.is_empty() {
                 break;
@@ -38,7 +38,7 @@ impl LogWriter {
     /// As [`LogWriter::pending_after`].
     pub fn read(&mut self, sequence: Sequence) -> Result<Option<LogEntry>, LogError> {
         let before = sequence.0.saturating_sub(1);
-        let found = self.pending.from_after(before).next();
+        let found = self.pending.later_than(before).next();
         match found.filter(|(found, _)| *found == sequence.0) {
             Some((found, place)) => self.read_entry(found, place).map(Some),
             None => Ok(None),

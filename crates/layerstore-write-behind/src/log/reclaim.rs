@@ -83,7 +83,9 @@ impl LogWriter {
             let mut payloads = Vec::new();
             let mut bytes = 0;
             let most = COPY_GROUP_BYTES.min(self.options.segment_bytes / 2);
-            while let Some((sequence, place)) = places.next_if(|(_, place)| bytes == 0 || bytes + place.bytes <= most) {
+            while let Some((sequence, place)) =
+                places.next_if(|(_, place)| bytes == 0 || bytes + place.bytes <= most)
+            {
                 bytes += place.bytes;
                 payloads.push((sequence, self.read_payload(place)?));
             }

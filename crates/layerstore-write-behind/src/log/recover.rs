@@ -78,7 +78,9 @@ impl<'a> Recovery<'a> {
             .into_iter()
             .map(|segment| read_header(files, segment, mark.identity))
             .collect::<Result<_, _>>()?;
-        let begun = headers.last().map_or(0, |last| last.base + SEGMENT_HEADER_BYTES as u64);
+        let begun = headers
+            .last()
+            .map_or(0, |last| last.base + SEGMENT_HEADER_BYTES as u64);
         Ok(Self {
             files,
             reading,
@@ -119,7 +121,11 @@ impl<'a> Recovery<'a> {
         let mut bytes = self.files.read(&name, usize::MAX)?;
         let on_disk = bytes.len();
         let corrupt = |offset, what| Err(self.files.corrupt(&name, offset, what));
-        let Some(len) = next.base.checked_sub(header.base).and_then(|len| usize::try_from(len).ok()) else {
+        let Some(len) = next
+            .base
+            .checked_sub(header.base)
+            .and_then(|len| usize::try_from(len).ok())
+        else {
             return corrupt(0, "the next segment begins before it");
         };
         bytes.truncate(len);
@@ -142,9 +148,14 @@ impl<'a> Recovery<'a> {
         let bytes = self.files.read(&name, usize::MAX)?;
         let scan = Scan::of(&bytes, *header, self.seed);
         self.vouched = self.vouched.max(scan.vouched);
-        let flaw = scan.flaw.map_or((scan.end(), "its end is missing"), |flaw| (flaw.offset, flaw.what));
+        let flaw = scan.flaw.map_or((scan.end(), "its end is missing"), |flaw| {
+            (flaw.offset, flaw.what)
+        });
         let corrupt = |(offset, what)| Err(self.files.corrupt(&name, offset, what));
-        let synced = self.vouched.checked_sub(header.base).and_then(|len| usize::try_from(len).ok());
+        let synced = self
+            .vouched
+            .checked_sub(header.base)
+            .and_then(|len| usize::try_from(len).ok());
         let Some(synced) = synced.filter(|synced| *synced <= scan.end()) else {
             return corrupt(flaw);
         };
@@ -210,7 +221,7 @@ impl<'a> Recovery<'a> {
     fn into_image(mut self, next: SegmentHeader, tail: Vec<TailFrame>, cut: Option<TailCut>) -> Image {
         let done: Vec<u64> = self
             .pending
-            .from_after(0)
+            .later_than(0)
             .map(|(sequence, _)| sequence)
             .take_while(|sequence| *sequence <= self.watermark)
             .collect();

@@ -51,12 +51,15 @@ impl Scan {
     /// Walks `bytes`, which begin with the segment's header and end where the segment does.
     pub(crate) fn of(bytes: &[u8], header: SegmentHeader, seed: Seed) -> Self {
         let mut walk = Walk::new(bytes, header, seed);
-        let flaw = walk.to_end();
+        let flaw = walk.run();
         let mut scan = walk.scan;
         // An entry counts with its commit only.
-        scan.entries.truncate(scan.groups.last().map_or(0, |group| group.entries));
+        scan.entries
+            .truncate(scan.groups.last().map_or(0, |group| group.entries));
         if let Some(flaw) = flaw {
-            scan.vouched = scan.vouched.max(vouched_after(bytes, flaw.offset, header.segment, seed));
+            scan.vouched = scan
+                .vouched
+                .max(vouched_after(bytes, flaw.offset, header.segment, seed));
             scan.flaw = Some(flaw);
         }
         scan
@@ -114,10 +117,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn to_end(&mut self) -> Option<Flaw> {
+    fn run(&mut self) -> Option<Flaw> {
         while self.at < self.bytes.len() {
             if let Err(what) = self.step() {
-                return Some(Flaw { offset: self.at, what });
+                return Some(Flaw {
+                    offset: self.at,
+                    what,
+                });
             }
         }
         (self.frames > 0).then_some(Flaw {
@@ -136,7 +142,9 @@ impl<'a> Walk<'a> {
         if header.number != self.number {
             return Err("a frame is missing, doubled or out of place");
         }
-        let payload = header.payload(bytes).ok_or("the payload is not what was written")?;
+        let payload = header
+            .payload(bytes)
+            .ok_or("the payload is not what was written")?;
         let frame = super::frame::FRAME_BYTES + payload.len();
         match header.kind {
             FrameKind::Entry | FrameKind::Copy => self.entry(&header, payload, frame)?,
@@ -196,32 +204,4 @@ fn vouched_after(bytes: &[u8], flaw: usize, segment: u64, seed: Seed) -> u64 {
         from = at + 1;
     }
     vouched
-}
-
-/// Returns every entry that is whole by itself, wherever it stands: for a segment that is damaged.
-pub(crate) fn salvageable(bytes: &[u8], segment: Option<u64>, seed: Option<Seed>) -> Vec<Found> {
-    let Some(seed) = seed else { return Vec::new() };
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(at) = FrameHeader::find(bytes, from) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let header = FrameHeader::read(seed, rest).filter(|header| segment.is_none_or(|own| header.segment == own));
-        let whole = header.and_then(|header| Some((header, header.payload(rest)?)));
-        match whole {
-            Some((header, payload)) => {
-                let bytes = super::frame::FRAME_BYTES + payload.len();
-                if header.kind != FrameKind::Commit && is_entry(payload) {
-                    found.push(Found {
-                        kind: header.kind,
-                        sequence: header.sequence,
-                        offset: at,
-                        bytes,
-                    });
-                }
-                from = at + bytes;
-            }
-            None => from = at + 1,
-        }
-    }
-    found
 }

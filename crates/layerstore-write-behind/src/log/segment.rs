@@ -95,7 +95,12 @@ mod tests {
         for segment in [0, 1, u64::MAX] {
             assert_eq!(segment_of(&segment_name(segment)), Some(segment));
         }
-        for other in ["1.segment", "x.segment", "00000000000000000001.segment.new", "sidecar"] {
+        for other in [
+            "1.segment",
+            "x.segment",
+            "00000000000000000001.segment.new",
+            "sidecar",
+        ] {
             assert_eq!(segment_of(other), None);
         }
     }
@@ -104,6 +109,9 @@ mod tests {
     fn a_later_version_is_told_from_damage() {
         let later = frame(FrameFormat::new(32, 2), &[0; 48]).unwrap();
         let read = SegmentHeader::read(&later);
-        assert!(matches!(read, Err(CodecError::UnknownVersion { found: 2, newest: 1 })));
+        assert!(matches!(
+            read,
+            Err(CodecError::UnknownVersion { found: 2, newest: 1 })
+        ));
     }
 }

@@ -144,9 +144,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Reading, CodecError> {
         Mark::read(bytes).map(|mark| Reading { mark, slot })
     };
     match (slot(Slot::One), slot(Slot::Two)) {
-        (Err(unknown @ CodecError::UnknownVersion { .. }), _) | (_, Err(unknown @ CodecError::UnknownVersion { .. })) => {
-            Err(unknown)
-        }
+        (Err(unknown @ CodecError::UnknownVersion { .. }), _)
+        | (_, Err(unknown @ CodecError::UnknownVersion { .. })) => Err(unknown),
         (Ok(one), Ok(two)) if two.mark.generation > one.mark.generation => Ok(two),
         (Ok(one), _) => Ok(one),
         (Err(_), Ok(two)) => Ok(two),
@@ -203,7 +202,7 @@ mod tests {
             durable: 4,
             sequence: 5,
             watermark: 6,
-            is_closed: generation % 2 == 0,
+            is_closed: generation.is_multiple_of(2),
         }
     }
 
@@ -239,7 +238,10 @@ mod tests {
     #[test]
     fn a_slot_of_a_later_version_is_told_from_damage() {
         let later = frame(FrameFormat::new(33, 2), &[0; 64]).unwrap();
-        for bytes in [file(&later, &mark(1).to_bytes()), file(&mark(1).to_bytes(), &later)] {
+        for bytes in [
+            file(&later, &mark(1).to_bytes()),
+            file(&mark(1).to_bytes(), &later),
+        ] {
             assert!(matches!(
                 read(&bytes),
                 Err(CodecError::UnknownVersion { found: 2, newest: 1 })

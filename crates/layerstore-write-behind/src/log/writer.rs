@@ -15,7 +15,7 @@ use super::pending::{Pending, Place};
 use super::recover::{Image, read_image};
 use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
 use super::sidecar::{Mark, SIDECAR_FILE, Sidecar};
-use super::{LogError, LogOptions, SyncPolicy};
+use super::{LogError, LogOptions, LogStats, SyncPolicy};
 use crate::storage::{Storage, StorageFile};
 
 /// The log for one owner on one thread, with all its I/O on that thread. [`DurableLog`](crate::DurableLog) is this with a thread of its
@@ -126,7 +126,12 @@ impl LogWriter {
     ) -> Result<(Self, Recovered), LogError> {
         let mark = image.sidecar.mark;
         let seed = Seed::of(mark.identity);
-        let first_segment = image.segments.keys().next().copied().unwrap_or(image.next.segment);
+        let first_segment = image
+            .segments
+            .keys()
+            .next()
+            .copied()
+            .unwrap_or(image.next.segment);
         let mut pending = image.pending;
         let tail: Vec<Framed<'_>> = image
             .tail
@@ -189,14 +194,26 @@ impl LogWriter {
         let place = self.files.storage.place();
         let pending = self.pending.len();
         if let Some(cut) = tail_cut {
-            let TailCut { segment, offset, bytes } = cut;
+            let TailCut {
+                segment,
+                offset,
+                bytes,
+            } = cut;
             warn!(
                 log = place,
-                segment, offset, bytes, "cut a torn end off the log: its writes were not synced when the log stopped"
+                segment,
+                offset,
+                bytes,
+                "cut a torn end off the log: its writes were not synced when the log stopped"
             );
         }
         if pending > 0 {
-            info!(log = place, pending, clean = mark.is_closed, "the log holds writes to be made");
+            info!(
+                log = place,
+                pending,
+                clean = mark.is_closed,
+                "the log holds writes to be made"
+            );
         }
         Recovered {
             pending,
@@ -325,8 +342,27 @@ impl LogWriter {
         (self.first_segment(), self.active.segment)
     }
 
+    /// Returns what there is to know now.
+    #[must_use]
+    pub fn stats(&self) -> LogStats {
+        LogStats {
+            pending: self.pending.len(),
+            pending_bytes: self.pending.bytes(),
+            bytes: self.bytes(),
+            segments: self.segments.len(),
+            watermark: self.watermark(),
+            last: Sequence(self.pending.highest()),
+            syncs: self.syncs,
+            is_poisoned: self.poison.is_some(),
+        }
+    }
+
     pub(super) fn first_segment(&self) -> u64 {
-        self.segments.keys().next().copied().unwrap_or(self.active.segment)
+        self.segments
+            .keys()
+            .next()
+            .copied()
+            .unwrap_or(self.active.segment)
     }
 
     /// Refuses everything after a write or a sync has failed.
@@ -566,7 +602,9 @@ fn create_segment(
 fn begin(files: &Files, options: &LogOptions) -> Result<Image, LogError> {
     let mark = Mark {
         generation: 1,
-        identity: options.identity.unwrap_or_else(|| RandomState::new().hash_one(0_u8)),
+        identity: options
+            .identity
+            .unwrap_or_else(|| RandomState::new().hash_one(0_u8)),
         first_segment: 1,
         last_segment: 0,
         durable: 0,

@@ -57,13 +57,18 @@ impl Storage for DiskStorage {
 
     fn list(&self) -> io::Result<Vec<String>> {
         let entries = std::fs::read_dir(&self.dir)?.collect::<io::Result<Vec<_>>>()?;
-        let names = entries.iter().filter_map(|entry| entry.file_name().into_string().ok());
+        let names = entries
+            .iter()
+            .filter_map(|entry| entry.file_name().into_string().ok());
         Ok(names.filter(|name| name != LOCK_FILE).collect())
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(self.lock.is_some()).open(self.dir.join(name))?;
+        let file = options
+            .read(true)
+            .write(self.lock.is_some())
+            .open(self.dir.join(name))?;
         Ok(Box::new(DiskFile(file)))
     }
 

@@ -61,7 +61,8 @@ fn check(disk: &SimulatedDisk, policy: SyncPolicy, known: &Known, seed: u64, at:
     let _ = open(&again, options(policy));
     for restart in Restart::POWER_CUTS {
         let twice = again.after(restart, seed);
-        let (mut log, _) = open(&twice, options(policy)).unwrap_or_else(|error| panic!("{at}, twice: {error}"));
+        let (mut log, _) =
+            open(&twice, options(policy)).unwrap_or_else(|error| panic!("{at}, twice: {error}"));
         if let Err(what) = known.check(&contents(&mut log), policy) {
             panic!("{at}, and {restart:?} while opening: {what}");
         }

@@ -21,7 +21,10 @@ pub(crate) struct Full {
 }
 
 pub(crate) fn large() -> LogOptions {
-    LogOptions::default().segment_bytes(1 << 20).max_bytes(8 << 20).identity(42)
+    LogOptions::default()
+        .segment_bytes(1 << 20)
+        .max_bytes(8 << 20)
+        .identity(42)
 }
 
 impl Full {
@@ -41,7 +44,10 @@ impl Full {
         while full.len() < bytes {
             let group: Vec<usize> = (0..rng.usize(1..=4)).map(|_| rng.usize(0..2000)).collect();
             let first = full.sizes.len();
-            let entries: Vec<_> = (first..).zip(&group).map(|(n, size)| encoded(n as u64, *size)).collect();
+            let entries: Vec<_> = (first..)
+                .zip(&group)
+                .map(|(n, size)| encoded(n as u64, *size))
+                .collect();
             log.append(&entries, crate::support::NOW).unwrap();
             full.sizes.extend(group);
             full.groups.push((full.len(), full.sizes.len()));
@@ -88,7 +94,11 @@ fn r6_a_segment_cut_at_any_byte_gives_the_acknowledged_prefix_or_is_refused() {
         let disk = power.fork();
         disk.damage(SEGMENT, cut.clone());
         match full.read(&disk) {
-            Ok(found) => assert_eq!((len >= HEADER_BYTES).then_some(found), Some(full.whole_at(len)), "{len}"),
+            Ok(found) => assert_eq!(
+                (len >= HEADER_BYTES).then_some(found),
+                Some(full.whole_at(len)),
+                "{len}"
+            ),
             Err(LogError::Corrupt { segment: 1, .. }) => assert!(len < HEADER_BYTES, "{len}"),
             Err(error) => panic!("cut at {len}: {error}"),
         }
@@ -96,7 +106,9 @@ fn r6_a_segment_cut_at_any_byte_gives_the_acknowledged_prefix_or_is_refused() {
         disk.damage(SEGMENT, cut);
         match full.read(&disk) {
             Ok(found) => assert_eq!((len, found), (segment.len(), (full.sizes.len(), 0))),
-            Err(LogError::Corrupt { segment: 1, offset, .. }) => assert!(offset as usize <= len),
+            Err(LogError::Corrupt {
+                segment: 1, offset, ..
+            }) => assert!(offset as usize <= len),
             Err(error) => panic!("cut at {len}: {error}"),
         }
     }

@@ -122,17 +122,29 @@ impl Known {
         };
         // What is there of later ones must follow without a gap.
         let last = found.last().map_or(0, |entry| entry.sequence.0).max(must);
-        let lost = self.sent.range(..=last).map(|(sequence, _)| *sequence).find(|sequence| {
-            let is_there = found.binary_search_by_key(sequence, |entry| entry.sequence.0).is_ok();
-            !is_there && !self.done.contains(sequence)
-        });
-        lost.map_or(Ok(()), |lost| Err(format!("{lost} is lost, of {must} that must be there")))
+        let lost = self
+            .sent
+            .range(..=last)
+            .map(|(sequence, _)| *sequence)
+            .find(|sequence| {
+                let is_there = found
+                    .binary_search_by_key(sequence, |entry| entry.sequence.0)
+                    .is_ok();
+                !is_there && !self.done.contains(sequence)
+            });
+        lost.map_or(Ok(()), |lost| {
+            Err(format!("{lost} is lost, of {must} that must be there"))
+        })
     }
 
     /// Goes on with a log that was opened again: what it gave stands, what it did not give was never acknowledged or is done.
     pub(crate) fn go_on(&mut self, log: &mut LogWriter, last: Sequence) {
         let found = contents(log);
-        let is_found = |sequence: &u64| found.binary_search_by_key(sequence, |entry| entry.sequence.0).is_ok();
+        let is_found = |sequence: &u64| {
+            found
+                .binary_search_by_key(sequence, |entry| entry.sequence.0)
+                .is_ok()
+        };
         self.sent.retain(|sequence, _| is_found(sequence));
         self.acknowledged = last.0;
         self.synced = last.0;

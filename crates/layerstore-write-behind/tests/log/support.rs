@@ -6,7 +6,8 @@ use layerstore_record::{Key, MapName, Millis, Record, RecordValue, Timestamp, Va
 use layerstore_testkit::disk::SimulatedDisk;
 use layerstore_testkit::records::version;
 use layerstore_write_behind::{
-    EncodedEntry, LogEntry, LogError, LogOptions, LogWriter, NewEntry, Recovered, Sequence, Storage, SyncPolicy,
+    EncodedEntry, LogEntry, LogError, LogOptions, LogWriter, NewEntry, Recovered, Sequence, Storage,
+    SyncPolicy,
 };
 
 pub(crate) const NOW: Millis = Millis(1_000_000);
@@ -65,5 +66,8 @@ pub(crate) fn contents(log: &mut LogWriter) -> Vec<LogEntry> {
 /// Tells whether an entry is the one that was made of a number.
 pub(crate) fn is_of(entry: &LogEntry, number: u64, bytes: usize) -> bool {
     let key = format!("key:{}", number % 5);
-    entry.map == map() && entry.key.as_str() == key && *entry.record == *record(number, bytes) && entry.dead.is_none()
+    entry.map == map()
+        && entry.key.as_str() == key
+        && *entry.record == *record(number, bytes)
+        && entry.dead.is_none()
 }

@@ -1,0 +1,236 @@
+//! The log's thread: it takes turns, each with one write and one sync for everyone who waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use layerstore_record::Clock;
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tracing::error;
+
+use super::durable::{CloseReport, LogStats};
+use super::entry::{EncodedEntry, LogEntry, Sequence};
+use super::intake::Intake;
+use super::sequencer::Submission;
+use super::writer::{Appended, LogWriter, Recovered};
+use super::{LogError, LogOptions, SyncPolicy};
+use crate::storage::Storage;
+
+pub(crate) type Waiter = oneshot::Sender<Result<Appended, LogError>>;
+pub(crate) type LogIntake = Intake<Payload, Waiter, Task, Arc<LogError>>;
+pub(crate) type Ended = Result<CloseReport, LogError>;
+
+/// What a caller appends, with its room in the queue.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    pub(crate) entries: Vec<EncodedEntry>,
+    pub(crate) room: OwnedSemaphorePermit,
+}
+
+/// What else the thread does.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// Read what is pending.
+    Pending {
+        after: Sequence,
+        max_bytes: u64,
+        reply: oneshot::Sender<Result<Vec<LogEntry>, LogError>>,
+    },
+    /// Sync.
+    Sync(oneshot::Sender<Result<(), LogError>>),
+}
+
+/// A thread that was started.
+pub(crate) struct Started {
+    pub(crate) opened: oneshot::Receiver<Result<Recovered, LogError>>,
+    pub(crate) stats: watch::Receiver<LogStats>,
+    pub(crate) ended: watch::Receiver<Option<Ended>>,
+}
+
+pub(crate) fn start(
+    storage: Arc<dyn Storage>,
+    options: LogOptions,
+    clock: Arc<dyn Clock>,
+    intake: Arc<LogIntake>,
+) -> Result<Started, LogError> {
+    let place = storage.place();
+    let (opens, opened) = oneshot::channel();
+    let (stats_sender, stats) = watch::channel(LogStats::default());
+    let (ends, ended) = watch::channel(None);
+    let run = move || {
+        // Whatever ends the thread, nobody waits for it afterwards.
+        let intake = EndOnDrop(intake);
+        let (log, recovered) = match LogWriter::open(storage, options.clone(), clock.now()) {
+            Ok(opened) => opened,
+            Err(error) => {
+                let _ = opens.send(Err(error));
+                return;
+            }
+        };
+        stats_sender.send_replace(log.stats());
+        // Whoever opened it may have gone away: then the log is closed with the next turn.
+        let is_wanted = opens.send(Ok(recovered)).is_ok();
+        if !is_wanted {
+            intake.0.close();
+        }
+        let report = Turns {
+            log,
+            intake: &intake.0,
+            options,
+            clock,
+            stats: stats_sender,
+        }
+        .run();
+        drop(intake);
+        ends.send_replace(Some(report));
+    };
+    let spawned = std::thread::Builder::new()
+        .name("layerstore-log".to_owned())
+        .spawn(run);
+    spawned.map_err(|source| LogError::Unreadable {
+        file: place,
+        source: Arc::new(source),
+    })?;
+    Ok(Started { opened, stats, ended })
+}
+
+/// Refuses whoever comes, and lets go of whoever waits.
+struct EndOnDrop(Arc<LogIntake>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        drop(self.0.end());
+    }
+}
+
+struct Turns<'a> {
+    log: LogWriter,
+    intake: &'a LogIntake,
+    options: LogOptions,
+    clock: Arc<dyn Clock>,
+    stats: watch::Sender<LogStats>,
+}
+
+impl Turns<'_> {
+    fn run(mut self) -> Ended {
+        let most = self.options.group_bytes.min(self.options.segment_bytes / 2);
+        loop {
+            let turn = self.intake.next(most, self.patience());
+            self.append_all(turn.group);
+            if !turn.done.is_empty() {
+                let done: Vec<Sequence> = turn.done.into_iter().map(Sequence).collect();
+                let removed = self.log.done(&done);
+                self.note(&removed);
+            }
+            for task in turn.tasks {
+                self.do_task(task);
+            }
+            let ticked = self.log.tick(self.clock.now());
+            self.note(&ticked);
+            self.stats.send_replace(self.log.stats());
+            if turn.is_last {
+                break;
+            }
+        }
+        let pending = self.log.pending();
+        let closed = self.log.close(self.clock.now());
+        closed.map(|()| CloseReport { pending })
+    }
+
+    /// How long to wait for work: until the next sync is due, where there is something to sync.
+    fn patience(&self) -> Option<Duration> {
+        match self.options.sync {
+            SyncPolicy::Interval(interval) if self.log.is_dirty() => Some(interval),
+            _ => None,
+        }
+    }
+
+    fn append_all(&mut self, group: Vec<Submission<Payload, Waiter>>) {
+        if group.is_empty() {
+            return;
+        }
+        let mut waiters = Vec::with_capacity(group.len());
+        let mut entries = Vec::new();
+        for submission in group {
+            let Payload { entries: own, room } = submission.payload;
+            waiters.push((own.len(), submission.waiter, room));
+            entries.extend(own);
+        }
+        match self.log.append(&entries, self.clock.now()) {
+            Ok(appended) => {
+                // Whoever has its answer finds it in the statistics.
+                self.stats.send_replace(self.log.stats());
+                answer(waiters, appended);
+            }
+            // Some of them may fit, where all together do not.
+            Err(error) if error.is_full() && waiters.len() > 1 => {
+                let mut rest = entries.as_slice();
+                for (count, waiter, room) in waiters {
+                    let (own, others) = rest.split_at(count.min(rest.len()));
+                    rest = others;
+                    let appended = self.log.append(own, self.clock.now());
+                    self.note(&appended);
+                    self.stats.send_replace(self.log.stats());
+                    drop(room);
+                    let _ = waiter.send(appended);
+                }
+            }
+            Err(error) => {
+                let failed = Err(error);
+                self.note(&failed);
+                self.stats.send_replace(self.log.stats());
+                for (_, waiter, _) in waiters {
+                    let _ = waiter.send(failed.clone());
+                }
+            }
+        }
+    }
+
+    fn do_task(&mut self, task: Task) {
+        match task {
+            Task::Pending {
+                after,
+                max_bytes,
+                reply,
+            } => {
+                let _ = reply.send(self.log.pending_after(after, max_bytes));
+            }
+            Task::Sync(reply) => {
+                let synced = self.log.sync(self.clock.now());
+                self.note(&synced);
+                let _ = reply.send(synced);
+            }
+        }
+    }
+
+    /// After an error that poisons the log, whoever waits is told.
+    fn note<R>(&mut self, result: &Result<R, LogError>) {
+        let Err(error @ LogError::Failed { .. }) = result else {
+            return;
+        };
+        error!(
+            error = error as &dyn std::error::Error,
+            pending = self.log.pending(),
+            "the log takes nothing more, and must be opened again"
+        );
+        let error = Arc::new(error.clone());
+        for waiter in self.intake.poison(Arc::clone(&error)) {
+            let _ = waiter.send(Err(LogError::Poisoned(Arc::clone(&error))));
+        }
+    }
+}
+
+/// Gives each caller its part of what was appended together.
+fn answer(waiters: Vec<(usize, Waiter, OwnedSemaphorePermit)>, appended: Appended) {
+    let mut first = appended.first.0;
+    for (count, waiter, room) in waiters {
+        let next = first + count as u64;
+        let own = Appended {
+            first: Sequence(first),
+            last: Sequence(next - 1),
+        };
+        first = next;
+        drop(room);
+        // A caller who has gone away is not told; its entries are in the log all the same.
+        let _ = waiter.send(Ok(own));
+    }
+}
