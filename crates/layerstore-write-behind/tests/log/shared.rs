@@ -62,6 +62,15 @@ async fn l1_many_callers_share_syncs_and_each_gets_its_own_sequences() {
 }
 
 #[tokio::test]
+async fn l1_nobody_is_answered_before_the_sync_that_serves_it() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk, large(SyncPolicy::Always)).await;
+    disk.fail_sync_at(disk.syncs() + 1);
+    let answer = log.append(vec![encoded(1, 9)]).await;
+    assert!(matches!(answer, Err(LogError::Failed { .. })), "{answer:?}");
+}
+
+#[tokio::test]
 async fn l4_after_a_failed_sync_everyone_gets_the_error() {
     let disk = SimulatedDisk::new();
     let log = open(&disk, large(SyncPolicy::Always)).await;
