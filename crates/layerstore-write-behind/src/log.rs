@@ -23,9 +23,11 @@ mod files;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod group;
 mod inspect;
 mod intake;
 mod little_endian;
+mod opening;
 mod options;
 mod pending;
 mod read;
@@ -45,9 +47,10 @@ pub use durable::{CloseReport, DurableLog, LogStats};
 pub use entry::{EncodedEntry, LogEntry, MAX_REASON_BYTES, NewEntry, Sequence};
 pub use error::LogError;
 pub use inspect::{Damage, Inspection, SegmentInfo, inspect};
+pub use opening::{Recovered, TailCut};
 pub use options::{
     DEFAULT_DEADLINE, DEFAULT_GROUP_BYTES, DEFAULT_MAX_BYTES, DEFAULT_QUEUE_BYTES, DEFAULT_SEGMENT_BYTES,
     LEAST_SEGMENT_BYTES, LogOptions, SEGMENTS_AT_LEAST, SyncPolicy,
 };
 pub use salvage::{Loss, SalvageReport, salvage};
-pub use writer::{Appended, LogWriter, Recovered, TailCut};
+pub use writer::{Appended, LogWriter};

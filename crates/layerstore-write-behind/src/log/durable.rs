@@ -7,10 +7,12 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::entry::{EncodedEntry, LogEntry, Sequence};
+use super::group::group_bytes;
 use super::intake::Intake;
+use super::opening::Recovered;
 use super::sequencer::{Refusal, Submission};
 use super::thread::{self, Ended, LogIntake, Payload, Task};
-use super::writer::{Appended, Recovered, group_bytes};
+use super::writer::Appended;
 use super::{LogError, LogOptions};
 use crate::storage::Storage;
 

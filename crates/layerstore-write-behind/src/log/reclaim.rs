@@ -3,8 +3,9 @@
 use tracing::debug;
 
 use super::frame::FrameKind;
+use super::group::Framed;
 use super::segment::segment_name;
-use super::writer::{Framed, LogWriter};
+use super::writer::LogWriter;
 use super::{LogError, LogOptions};
 
 /// How much is copied with one group.

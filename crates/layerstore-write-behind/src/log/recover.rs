@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use super::LogError;
 use super::files::{Files, Listing};
 use super::frame::{FRAME_BYTES, FrameHeader, FrameKind, Seed};
+use super::opening::TailCut;
 use super::pending::{Pending, Place};
 use super::scan::Scan;
 use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
 use super::sidecar::{self, Mark, Reading, SIDECAR_FILE, Sidecar};
-use super::writer::TailCut;
 
 /// A log as its files have it.
 #[derive(Debug)]

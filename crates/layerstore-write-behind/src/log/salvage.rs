@@ -7,9 +7,10 @@ use tracing::warn;
 use super::entry::{EncodedEntry, LogEntry, Sequence};
 use super::files::Files;
 use super::frame::FRAME_BYTES;
+use super::group::group_bytes;
 use super::segment::segment_name;
 use super::survey::Survey;
-use super::writer::{LogWriter, group_bytes};
+use super::writer::LogWriter;
 use super::{LogError, LogOptions};
 use crate::storage::Storage;
 

@@ -10,8 +10,9 @@ use tracing::error;
 use super::durable::{CloseReport, LogStats};
 use super::entry::{EncodedEntry, LogEntry, Sequence};
 use super::intake::Intake;
+use super::opening::Recovered;
 use super::sequencer::Submission;
-use super::writer::{Appended, LogWriter, Recovered};
+use super::writer::{Appended, LogWriter};
 use super::{LogError, LogOptions, SyncPolicy};
 use crate::storage::Storage;
 

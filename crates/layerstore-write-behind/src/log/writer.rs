@@ -1,22 +1,21 @@
 //! The log itself, for one owner on one thread: it writes groups, syncs by policy, and begins segments.
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use layerstore_record::Millis;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use super::entry::{EncodedEntry, Sequence};
 use super::files::{Failure, Files, failure, sync_failure};
-use super::frame::{COMMIT_FRAME_BYTES, Commit, FRAME_BYTES, FrameHeader, FrameKind, Seed};
+use super::frame::{FrameKind, Seed};
+use super::group::{Framed, Group, group_bytes};
+use super::opening::create_segment;
 use super::pending::{Pending, Place};
-use super::recover::{Image, read_image};
 use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
 use super::sidecar::{Mark, SIDECAR_FILE, Sidecar};
 use super::{LogError, LogOptions, LogStats, SyncPolicy};
-use crate::storage::{Storage, StorageFile};
+use crate::storage::StorageFile;
 
 /// The log for one owner on one thread, with all its I/O on that thread. [`DurableLog`](crate::DurableLog) is this with a thread of its
 /// own, for many callers.
@@ -25,18 +24,18 @@ pub struct LogWriter {
     pub(super) files: Files,
     pub(super) options: LogOptions,
     pub(super) seed: Seed,
-    identity: u64,
-    sidecar: Sidecar,
+    pub(super) identity: u64,
+    pub(super) sidecar: Sidecar,
     pub(super) active: Active,
     /// Bytes on disk of each segment, the active one included.
     pub(super) segments: BTreeMap<u64, u64>,
     /// The number of the next frame.
-    next_number: u64,
+    pub(super) next_number: u64,
     pub(super) pending: Pending,
     /// The position below which all is synced.
-    durable: u64,
-    last_sync: Millis,
-    poison: Option<Arc<LogError>>,
+    pub(super) durable: u64,
+    pub(super) last_sync: Millis,
+    pub(super) poison: Option<Arc<LogError>>,
     pub(super) reader: Option<(u64, Box<dyn StorageFile>)>,
     pub(super) syncs: u64,
 }
@@ -45,12 +44,12 @@ pub struct LogWriter {
 #[derive(Debug)]
 pub(super) struct Active {
     pub(super) segment: u64,
-    file: Box<dyn StorageFile>,
-    base: u64,
+    pub(super) file: Box<dyn StorageFile>,
+    pub(super) base: u64,
     /// What is written and whole.
     pub(super) len: u64,
     /// A write failed, and left something behind `len`: the next group begins a segment.
-    is_broken: bool,
+    pub(super) is_broken: bool,
 }
 
 /// Where an append came to lie.
@@ -62,168 +61,7 @@ pub struct Appended {
     pub last: Sequence,
 }
 
-/// What opening a log found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Recovered {
-    /// Entries that are not done. [`LogWriter::pending_after`] reads them.
-    pub pending: usize,
-    /// Entries up to it are done.
-    pub watermark: Sequence,
-    /// The highest sequence so far.
-    pub last: Sequence,
-    /// Whether the log had been closed.
-    pub was_closed: bool,
-    /// What was cut off the end after an unclean stop.
-    pub tail_cut: Option<TailCut>,
-}
-
-/// The end of the last segment was not whole after an unclean stop, and was cut off. It was never synced, as far as anything says so:
-/// a torn write and damage to the last group look alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TailCut {
-    /// The segment.
-    pub segment: u64,
-    /// Where in its file.
-    pub offset: u64,
-    /// How many bytes.
-    pub bytes: u64,
-}
-
-/// What goes into a frame.
-pub(super) struct Framed<'a> {
-    pub(super) kind: FrameKind,
-    pub(super) sequence: u64,
-    pub(super) payload: &'a [u8],
-    pub(super) crc: u32,
-}
-
 impl LogWriter {
-    /// Opens a log, or begins one where there is none.
-    ///
-    /// # Errors
-    /// [`LogError::Setting`] before anything is looked at; [`LogError::Corrupt`] and [`LogError::UnknownFormat`] with nothing changed;
-    /// those of the disk.
-    pub fn open(
-        storage: Arc<dyn Storage>,
-        options: LogOptions,
-        now: Millis,
-    ) -> Result<(Self, Recovered), LogError> {
-        options.check()?;
-        let files = Files { storage };
-        let image = match read_image(&files)? {
-            Some(image) => image,
-            None => begin(&files, &options)?,
-        };
-        Self::over(files, options, image, now)
-    }
-
-    fn over(
-        files: Files,
-        options: LogOptions,
-        image: Image,
-        now: Millis,
-    ) -> Result<(Self, Recovered), LogError> {
-        let mark = image.sidecar.mark;
-        let seed = Seed::of(mark.identity);
-        let first_segment = image
-            .segments
-            .keys()
-            .next()
-            .copied()
-            .unwrap_or(image.next.segment);
-        let mut pending = image.pending;
-        let tail: Vec<Framed<'_>> = image
-            .tail
-            .iter()
-            .map(|frame| Framed {
-                kind: FrameKind::Copy,
-                sequence: frame.sequence,
-                payload: &frame.payload,
-                crc: frame.crc,
-            })
-            .collect();
-        let next = &image.next;
-        let mut group = Group::new(next.segment, next.first_number, next.base, seed);
-        // The tail comes with the segment: a crash leaves both or neither.
-        let commit = (first_segment, pending.watermark(), pending.highest());
-        let places = group.frame(&tail, image.next.base + SEGMENT_HEADER_BYTES as u64, commit);
-        let (file, active_len) = match create_segment(&files, &image.next, &group.bytes) {
-            Ok(made) => made,
-            Err(failed) => return Err(files.error(failed).0),
-        };
-        for (sequence, place) in places {
-            pending.put(sequence, place);
-        }
-        let mut segments = image.segments;
-        segments.insert(image.next.segment, active_len);
-        let mut log = Self {
-            sidecar: Sidecar::new(files.open(SIDECAR_FILE)?, image.sidecar),
-            files,
-            options,
-            seed,
-            identity: mark.identity,
-            active: Active {
-                segment: image.next.segment,
-                file,
-                base: image.next.base,
-                len: active_len,
-                is_broken: false,
-            },
-            segments,
-            next_number: group.number,
-            pending,
-            durable: image.next.base + active_len,
-            last_sync: now,
-            poison: None,
-            reader: None,
-            syncs: 0,
-        };
-        log.mark_durably(false)?;
-        log.drop_done()?;
-        let leftovers = image.leftovers;
-        if !leftovers.is_empty() {
-            let unlinked = log.files.unlink(leftovers);
-            log.checked(unlinked)?;
-        }
-        let recovered = log.recovered(&mark, image.cut);
-        Ok((log, recovered))
-    }
-
-    fn recovered(&self, mark: &Mark, tail_cut: Option<TailCut>) -> Recovered {
-        let place = self.files.storage.place();
-        let pending = self.pending.len();
-        if let Some(cut) = tail_cut {
-            let TailCut {
-                segment,
-                offset,
-                bytes,
-            } = cut;
-            warn!(
-                log = place,
-                segment,
-                offset,
-                bytes,
-                "cut a torn end off the log: its writes were not synced when the log stopped"
-            );
-        }
-        if pending > 0 {
-            info!(
-                log = place,
-                pending,
-                clean = mark.is_closed,
-                "the log holds writes to be made"
-            );
-        }
-        Recovered {
-            pending,
-            watermark: self.watermark(),
-            last: Sequence(self.pending.highest()),
-            was_closed: mark.is_closed,
-            tail_cut,
-        }
-    }
-
     /// Appends entries as one group. Under [`SyncPolicy::Always`] they are synced when this returns.
     ///
     /// # Errors
@@ -506,114 +344,4 @@ impl LogWriter {
         let marked = self.sidecar.write_durably(self.mark(is_closed));
         self.checked(marked.map_err(|source| sync_failure(SIDECAR_FILE, source)))
     }
-}
-
-/// A group under way, or the start of a segment.
-struct Group {
-    segment: u64,
-    number: u64,
-    durable: u64,
-    seed: Seed,
-    bytes: Vec<u8>,
-}
-
-impl Group {
-    fn new(segment: u64, number: u64, durable: u64, seed: Seed) -> Self {
-        Self {
-            segment,
-            number,
-            durable,
-            seed,
-            bytes: Vec::new(),
-        }
-    }
-
-    /// Frames entries and their commit. Places are given as if the group were the first of its segment.
-    fn frame(
-        &mut self,
-        frames: &[Framed<'_>],
-        start: u64,
-        (first_segment, watermark, highest): (u64, u64, u64),
-    ) -> Vec<(u64, Place)> {
-        if frames.is_empty() {
-            return Vec::new();
-        }
-        let mut places = Vec::with_capacity(frames.len());
-        for frame in frames {
-            let offset = (SEGMENT_HEADER_BYTES + self.bytes.len()) as u64;
-            self.push(frame);
-            let bytes = (FRAME_BYTES + frame.payload.len()) as u64;
-            let place = Place {
-                segment: self.segment,
-                offset,
-                bytes,
-            };
-            places.push((frame.sequence, place));
-        }
-        let commit = Commit {
-            start,
-            frames: u32::try_from(frames.len()).unwrap_or(u32::MAX),
-            first_segment,
-            watermark,
-        };
-        let payload = commit.to_payload();
-        self.push(&Framed {
-            kind: FrameKind::Commit,
-            sequence: highest,
-            crc: crc32c::crc32c(&payload),
-            payload: &payload,
-        });
-        places
-    }
-
-    fn push(&mut self, frame: &Framed<'_>) {
-        let header = FrameHeader {
-            kind: frame.kind,
-            len: u32::try_from(frame.payload.len()).unwrap_or(u32::MAX),
-            segment: self.segment,
-            number: self.number,
-            sequence: frame.sequence,
-            durable: self.durable,
-            payload_crc: frame.crc,
-        };
-        header.write(self.seed, frame.payload, &mut self.bytes);
-        self.number += 1;
-    }
-}
-
-/// What a group takes on disk, its commit included.
-pub(super) fn group_bytes(payloads: impl Iterator<Item = usize>) -> u64 {
-    let frames: usize = payloads.map(|payload| FRAME_BYTES + payload).sum();
-    (frames + COMMIT_FRAME_BYTES) as u64
-}
-
-fn create_segment(
-    files: &Files,
-    header: &SegmentHeader,
-    groups: &[u8],
-) -> Result<(Box<dyn StorageFile>, u64), Failure> {
-    let mut bytes = header.to_bytes();
-    bytes.extend_from_slice(groups);
-    let file = files.create(&segment_name(header.segment), &bytes)?;
-    Ok((file, bytes.len() as u64))
-}
-
-/// Makes the sidecar of a new log. Without segments it says that none was begun.
-fn begin(files: &Files, options: &LogOptions) -> Result<Image, LogError> {
-    let mark = Mark {
-        generation: 1,
-        identity: options
-            .identity
-            .unwrap_or_else(|| RandomState::new().hash_one(0_u8)),
-        first_segment: 1,
-        last_segment: 0,
-        durable: 0,
-        sequence: 0,
-        watermark: 0,
-        is_closed: false,
-    };
-    let bytes = mark.to_file();
-    let made = files.create(SIDECAR_FILE, &bytes);
-    made.map_err(|failed| files.error(failed).0)?;
-    read_image(files)?.ok_or_else(|| files.corrupt(SIDECAR_FILE, 0, "it vanished"))
 }
