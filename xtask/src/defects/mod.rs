@@ -14,7 +14,7 @@ use crate::failure::{Context, Failure, Outcome};
 use crate::process::Process;
 use crate::workspace::Workspace;
 pub(crate) use patch::{Defect, FOLDER};
-use scratch::{Ran, Scratch};
+use scratch::{Ran, Scratch, Subject};
 use targets::Targets;
 
 /// CI runs one in so many, another share with each commit.
@@ -108,7 +108,7 @@ fn try_each(workspace: &Workspace, defects: &[Defect]) -> Outcome<Summary> {
     let mut caught = 0;
     // Neighbours of one package share a build.
     let mut ordered: Vec<&Defect> = defects.iter().collect();
-    ordered.sort_by_key(|defect| (&defect.package, &defect.name));
+    ordered.sort_by_key(|defect| (&defect.package, &defect.features, &defect.name));
     let open = ordered.iter().filter(|defect| !memory.caught(&scratch, defect));
     let baselines = baselines(&scratch, open.copied())?;
     for defect in ordered {
@@ -139,11 +139,12 @@ fn try_each(workspace: &Workspace, defects: &[Defect]) -> Outcome<Summary> {
     })
 }
 
-/// A package and what the names of its tests contain.
-type Subject = (String, String);
-
 fn subject(defect: &Defect) -> Subject {
-    (defect.package.clone(), defect.test.clone())
+    Subject {
+        package: defect.package.clone(),
+        features: defect.features.clone(),
+        test: defect.test.clone(),
+    }
 }
 
 /// Runs the test of each defect without it: says in which targets it is, or why it cannot catch anything. All of them
@@ -155,7 +156,7 @@ fn baselines<'a>(
     let subjects: BTreeSet<Subject> = defects.map(subject).collect();
     let mut found = BTreeMap::new();
     for subject in subjects {
-        let (ran, targets) = scratch.find(&subject.0, &subject.1)?;
+        let (ran, targets) = scratch.find(&subject)?;
         found.insert(subject, unsound(ran).map_or(Ok(targets), Err));
     }
     Ok(found)
@@ -172,7 +173,7 @@ fn attempt(
         scratch.restore(workspace)?;
         return Ok(Verdict::Broken("the patch does not apply".to_owned()));
     }
-    let ran = scratch.test(&defect.package, targets, &defect.test);
+    let ran = scratch.test(&subject(defect), targets);
     scratch.restore(workspace)?;
     Ok(match ran? {
         Ran::Failed => Verdict::Caught,

@@ -17,6 +17,8 @@ pub(crate) struct Defect {
     pub(crate) clauses: Vec<String>,
     /// The package of the test that must fail.
     pub(crate) package: String,
+    /// The cargo features that the test needs, as cargo takes them; empty for the default ones.
+    pub(crate) features: String,
     /// What the test's name contains.
     pub(crate) test: String,
     pub(crate) why: String,
@@ -32,11 +34,14 @@ impl Defect {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let field = |key: &str| {
+        let optional = |key: &str| {
             let comments = text.lines().take_while(|line| line.starts_with('#'));
             let mut values = comments.filter_map(|line| line.strip_prefix(&format!("# {key}: ")));
-            let value = values.next().map(str::trim).filter(|value| !value.is_empty());
-            value.context(|| format!("{}: the leading comment has no line `# {key}: …`", path.display()))
+            values.next().map(str::trim).filter(|value| !value.is_empty())
+        };
+        let field = |key: &str| {
+            optional(key)
+                .context(|| format!("{}: the leading comment has no line `# {key}: …`", path.display()))
         };
         let clauses = field("clause")?
             .split([',', ' '])
@@ -56,6 +61,7 @@ impl Defect {
             path: path.to_owned(),
             clauses,
             package,
+            features: optional("features").unwrap_or_default().to_owned(),
             test,
             why,
             text: text.to_owned(),
@@ -99,7 +105,10 @@ mod tests {
             (defect.package.as_str(), defect.test.as_str()),
             ("layerstore-kv", "d1_fenced")
         );
-        assert_eq!(defect.why, "because");
+        assert_eq!((defect.why.as_str(), defect.features.as_str()), ("because", ""));
+        let text = PATCH.replace("# why", "# features: s3,fs\n# why");
+        let defect = Defect::parse(Path::new("a.patch"), &text).unwrap();
+        assert_eq!(defect.features, "s3,fs");
     }
 
     #[test]

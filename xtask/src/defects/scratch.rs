@@ -19,6 +19,16 @@ const BUILD_DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// A defect may make its test wait for ever: that is a way to be noticed.
 const TEST_DEADLINE: Duration = Duration::from_secs(4 * 60);
 
+/// Tests that defects name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Subject {
+    pub(crate) package: String,
+    /// The cargo features that they need, beside the default ones.
+    pub(crate) features: String,
+    /// What their names contain.
+    pub(crate) test: String,
+}
+
 /// The copy, under `target/defects`.
 pub(crate) struct Scratch {
     tree: PathBuf,
@@ -102,9 +112,9 @@ impl Scratch {
         .map(drop)
     }
 
-    /// Builds and runs the tests of `package` whose names contain `test`, and says which of its targets have such.
-    pub(crate) fn find(&self, package: &str, test: &str) -> Outcome<(Ran, Targets)> {
-        let (ran, output) = self.run(package, &Targets::all(), test)?;
+    /// Builds and runs the tests of a subject, and says which targets of its package have such.
+    pub(crate) fn find(&self, subject: &Subject) -> Outcome<(Ran, Targets)> {
+        let (ran, output) = self.run(subject, &Targets::all())?;
         Ok((
             ran,
             output.map_or_else(Targets::all, |output| Targets::of(&output)),
@@ -112,13 +122,13 @@ impl Scratch {
     }
 
     /// The same, where the targets are known: nothing else is built.
-    pub(crate) fn test(&self, package: &str, targets: &Targets, test: &str) -> Outcome<Ran> {
-        Ok(self.run(package, targets, test)?.0)
+    pub(crate) fn test(&self, subject: &Subject, targets: &Targets) -> Outcome<Ran> {
+        Ok(self.run(subject, targets)?.0)
     }
 
-    fn run(&self, package: &str, targets: &Targets, test: &str) -> Outcome<(Ran, Option<Captured>)> {
+    fn run(&self, subject: &Subject, targets: &Targets) -> Outcome<(Ran, Option<Captured>)> {
         let built = self
-            .cargo(package, targets)
+            .cargo(subject, targets)
             .args(["--no-run", "--quiet"])
             .deadline(BUILD_DEADLINE)
             .capture()?;
@@ -126,21 +136,27 @@ impl Scratch {
             return Ok((Ran::NotBuilt(first_errors(&built.stderr)), None));
         }
         let run = self
-            .cargo(package, targets)
+            .cargo(subject, targets)
             .args(["--"])
-            .args(test.split_whitespace())
+            .args(subject.test.split_whitespace())
             .deadline(TEST_DEADLINE)
             .capture()?;
         Ok((judge(&run), Some(run)))
     }
 
-    fn cargo(&self, package: &str, targets: &Targets) -> Process {
+    fn cargo(&self, subject: &Subject, targets: &Targets) -> Process {
         let target = self.target.to_string_lossy();
         Process::cargo(&self.tree)
             .env("CARGO_TARGET_DIR", &target)
             // From patch to patch a few lines change, also where CI builds everything else from nothing.
             .env("CARGO_INCREMENTAL", "1")
-            .args(["test", "--package", package])
+            .args([
+                "test",
+                "--package",
+                &subject.package,
+                "--features",
+                &subject.features,
+            ])
             .args(targets.flags())
     }
 }
