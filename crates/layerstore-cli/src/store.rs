@@ -57,7 +57,8 @@ impl Place {
                     .memory(MemoryLimit::Cost(MEMORY))
             }
         };
-        Ok(builder.build().await?)
+        // A command is over before records come to be due; and who reads them is told to the service, not to a command.
+        Ok(builder.without_archiver().build().await?)
     }
 
     fn directory(&self) -> PathBuf {

@@ -64,6 +64,12 @@ pub struct Builder {
     sweep_interval: Duration,
     purge_interval: Duration,
     tombstone_horizon: Duration,
+    /// Whether a tiered store gets its archiver.
+    #[cfg_attr(
+        not(all(feature = "toml", feature = "tiered")),
+        expect(dead_code, reason = "without tiered stores there is nothing to archive")
+    )]
+    archives: bool,
     #[cfg(feature = "toml")]
     origin: Option<Origin>,
 }
@@ -83,6 +89,7 @@ impl Builder {
             sweep_interval: DEFAULT_SWEEP_INTERVAL,
             purge_interval: DEFAULT_PURGE_INTERVAL,
             tombstone_horizon: DEFAULT_TOMBSTONE_HORIZON,
+            archives: true,
             #[cfg(feature = "toml")]
             origin: None,
         }
@@ -212,12 +219,23 @@ impl Builder {
         self
     }
 
+    /// Leaves the records of a tiered store where they are, instead of archiving in the background what is due: for programs that look at
+    /// a store, or change a little of it and end.
+    pub fn without_archiver(mut self) -> Self {
+        self.archives = false;
+        self
+    }
+
     /// Checks the configuration and opens the store, in the Tokio runtime that this is called in.
     ///
     /// # Errors
     /// [`Error::Config`] names the setting that cannot work, or the cargo feature that is missing; [`Error::Store`] when
     /// the data store does not open.
-    pub async fn build(self) -> Result<Layerstore, Error> {
+    #[cfg_attr(
+        not(all(feature = "toml", feature = "tiered")),
+        expect(unused_mut, reason = "only archiving adds an observer")
+    )]
+    pub async fn build(mut self) -> Result<Layerstore, Error> {
         self.check().map_err(|error| self.locate(error))?;
         let runtime = Handle::try_current()
             .map_err(|_| ConfigError::new("", "there is no Tokio runtime: build the store inside one"))?;
@@ -238,6 +256,13 @@ impl Builder {
             interval: self.purge_interval,
             horizon: self.tombstone_horizon,
         };
+        #[cfg(all(feature = "toml", feature = "tiered"))]
+        let archiving = opened.archiving().filter(|_| self.archives).map(|archiving| {
+            let times = archiving.observer();
+            let observer = times.clone().map(|times| times as Arc<dyn MutationObserver>);
+            self.observers.extend(observer);
+            (Arc::clone(archiving), times)
+        });
         let observer = self.composite()?;
         let settings = self
             .maps
@@ -259,6 +284,10 @@ impl Builder {
             closed: AtomicBool::new(false),
         });
         inner.own(Maintenance::start(&runtime, Arc::downgrade(&inner), purging));
+        #[cfg(all(feature = "toml", feature = "tiered"))]
+        if let Some((archiving, times)) = archiving {
+            archiving.start(times)?;
+        }
         Ok(Layerstore::of_inner(inner))
     }
 

@@ -114,16 +114,13 @@ impl DataStoreConfig {
         self.backend.kind()
     }
 
-    /// Returns the directory of an embedded store.
+    /// Returns the directories of embedded stores: one where this is an embedded store, those of the tiers of a tiered one.
     #[must_use]
-    pub fn directory(&self) -> Option<&Path> {
-        match &self.backend {
-            Backend::Embedded(settings) => Some(&settings.directory),
-            _ => None,
-        }
+    pub fn directories(&self) -> Vec<&Path> {
+        self.backend.directories()
     }
 
-    /// Opens the data store alone: without memory in front, maintenance or observers.
+    /// Opens the data store alone: without memory in front, maintenance, observers or an archiver.
     ///
     /// # Errors
     /// [`Error::Config`] names the setting that cannot work, or the cargo feature that is missing; [`Error::Store`] when the

@@ -41,6 +41,7 @@ impl DataStoreKind {
             Self::Embedded if cfg!(feature = "embedded") => Ok(()),
             Self::Postgres if cfg!(feature = "postgres") => Ok(()),
             Self::Object if cfg!(feature = "_object") => Ok(()),
+            Self::Tiered if cfg!(feature = "tiered") => Ok(()),
             _ => Err(self.not_here(at)),
         }
     }
@@ -49,7 +50,6 @@ impl DataStoreKind {
     pub(crate) fn not_here(self, at: &str) -> ConfigError {
         let what = match self {
             Self::Object => absent(self.name(), "s3"),
-            Self::Tiered => coming(self.name(), "tiered"),
             other => absent(other.name(), other.name()),
         };
         ConfigError::new(format!("{at}.kind"), what)

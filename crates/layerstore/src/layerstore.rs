@@ -146,7 +146,8 @@ impl Layerstore {
         crate::maintenance::purge(&self.inner, self.inner.tombstone_horizon).await;
     }
 
-    /// Ends the store within `deadline`: refuses new work, waits for what is under way, flushes and closes the data store.
+    /// Ends the store within `deadline`: refuses new work, waits for what is under way, ends an archiver, flushes and closes the data
+    /// store.
     /// The report says what is not in the final store; a second close has nothing to report.
     pub async fn close(&self, deadline: Duration) -> CloseReport {
         let end = Instant::now() + deadline;
@@ -174,7 +175,11 @@ impl Layerstore {
                 }
             }
         }
-        report.data_store = timeout_at(end, self.inner.data_store().close(left())).await.ok();
+        report.data_store = timeout_at(end, self.inner.below.close(left())).await.ok();
+        #[cfg(all(feature = "toml", feature = "tiered"))]
+        {
+            report.archiver = self.inner.below.archiver_report();
+        }
         report
     }
 }

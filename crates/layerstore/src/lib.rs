@@ -100,3 +100,5 @@ pub use layerstore_record_store::{
     self as record_store, Compute, NewValue, Outcome, Partition, Period, RecordErrorKind, RecordStoreError,
     RecordStoreStats, TryGet, TrySet, WriteOptions,
 };
+#[cfg(feature = "tiered")]
+pub use layerstore_tiered as tiered;

@@ -5,11 +5,15 @@ use layerstore_record_store::RecordStoreError;
 /// How a store ended.
 #[derive(Debug, Default)]
 #[must_use]
+#[non_exhaustive]
 pub struct CloseReport {
     /// The maps that did not end cleanly.
     pub maps: Vec<MapCloseReport>,
     /// What the data store left behind; `None` when the deadline passed before it was done.
     pub data_store: Option<data_store::CloseReport>,
+    /// What the archiver of a tiered store has done in its time; `None` where there was none. One that had to be cut off has lost nothing.
+    #[cfg(all(feature = "toml", feature = "tiered"))]
+    pub archiver: Option<layerstore_tiered::ArchiverReport>,
 }
 
 /// How a map ended that did not end cleanly.

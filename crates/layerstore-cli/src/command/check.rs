@@ -52,8 +52,10 @@ fn text(
         opened.store().name(),
         place.shown()
     ))?;
-    for (name, value) in facts(opened) {
-        say(&format!("  {name}: {}", shown(&value)))?;
+    say_facts("  ", opened)?;
+    for (name, tier) in opened.tiers() {
+        say(&format!("  {name}: {}", tier.store().name()))?;
+        say_facts("    ", tier)?;
     }
     for (map, records) in maps {
         let settings: Vec<_> = settings(records)
@@ -66,6 +68,12 @@ fn text(
         say(&format!("note: {finding}"))?;
     }
     say("ok: the store opens and every map can be read")
+}
+
+fn say_facts(indent: &str, opened: &OpenDataStore) -> Result<(), Failure> {
+    facts(opened)
+        .into_iter()
+        .try_for_each(|(name, value)| say(&format!("{indent}{name}: {}", shown(&value))))
 }
 
 /// Returns what was found when the store was opened, and what it can hold.
@@ -91,15 +99,33 @@ fn json(opened: &OpenDataStore, maps: &[(MapName, Records)], findings: &[String]
             (map.to_string(), serde_json::Value::Object(settings.collect()))
         })
         .collect();
+    let mut said = found(opened);
+    said.insert("maps".to_owned(), maps.into());
+    said.insert("notes".to_owned(), findings.into());
+    let tiers: serde_json::Map<_, _> = opened
+        .tiers()
+        .iter()
+        .map(|(name, tier)| ((*name).to_owned(), found(tier).into()))
+        .collect();
+    if !tiers.is_empty() {
+        said.insert("tiers".to_owned(), tiers.into());
+    }
+    say(&serde_json::Value::Object(said).to_string())
+}
+
+/// Says what a store is and what was found when it was opened.
+fn found(opened: &OpenDataStore) -> serde_json::Map<String, serde_json::Value> {
     let facts: serde_json::Map<_, _> = facts(opened)
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     let kind = opened.store().name();
-    say(
-        &serde_json::json!({ "data_store": kind, "found": facts, "maps": maps, "notes": findings })
-            .to_string(),
-    )
+    [
+        ("data_store".to_owned(), kind.into()),
+        ("found".to_owned(), facts.into()),
+    ]
+    .into_iter()
+    .collect()
 }
 
 /// Returns the settings that hold for a map.

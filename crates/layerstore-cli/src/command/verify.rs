@@ -1,21 +1,17 @@
-use layerstore::{Layerstore, MapReport};
+use layerstore::{Layerstore, MapReport, VerifyReport};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{Form, say, shown};
 
-/// Reads everything and checks every checksum; damage is named by map and key.
+/// Reads everything and checks every checksum; damage is named by map and key. Of a tiered store its tiers are read after it, each by itself.
 pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure> {
-    let mut damaged = 0;
-    let mut records = 0;
-    for map in &store.verify().await?.maps {
-        damaged += map.corrupt_count + u64::from(map.unreadable.is_some());
-        records += map.live;
-        say(&match form {
-            Form::Text => text(map),
-            Form::Json => json(map),
-        })?;
+    let whole = store.verify().await?;
+    let mut damaged = say_reports(&whole, None, form)?;
+    for (name, tier) in store.open_data_store().tiers() {
+        damaged += say_reports(&tier.verify().await?, Some(name), form)?;
     }
+    let records: u64 = whole.maps.iter().map(|map| map.live).sum();
     if damaged > 0 {
         let what = format!("{damaged} records or maps are corrupt, as listed; {records} records are sound");
         let failure = Failure::new(Exit::Corrupt, what);
@@ -29,10 +25,24 @@ pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure>
     Ok(Exit::Done)
 }
 
-fn text(map: &MapReport) -> String {
+/// Says what was found in each map, of one tier or of the whole; returns how much of it is damaged.
+fn say_reports(report: &VerifyReport, tier: Option<&str>, form: Form) -> Result<u64, Failure> {
+    let mut damaged = 0;
+    for map in &report.maps {
+        damaged += map.corrupt_count + u64::from(map.unreadable.is_some());
+        say(&match form {
+            Form::Text => text(map, tier),
+            Form::Json => json(map, tier),
+        })?;
+    }
+    Ok(damaged)
+}
+
+fn text(map: &MapReport, tier: Option<&str>) -> String {
     let name = shown(map.map.as_str());
+    let tier = tier.map_or_else(String::new, |tier| format!("{tier}: "));
     let mut text = format!(
-        "{name}: {} records, {} expired, {} tombstones, {} corrupt",
+        "{tier}{name}: {} records, {} expired, {} tombstones, {} corrupt",
         map.live, map.expired, map.tombstones, map.corrupt_count
     );
     for record in &map.corrupt {
@@ -52,12 +62,12 @@ fn text(map: &MapReport) -> String {
     text
 }
 
-fn json(map: &MapReport) -> String {
+fn json(map: &MapReport, tier: Option<&str>) -> String {
     let corrupt = map
         .corrupt
         .iter()
         .map(|record| serde_json::json!({ "key": record.key, "error": record.error.to_string() }));
-    serde_json::json!({
+    let mut said = serde_json::json!({
         "map": map.map.as_str(),
         "records": map.live,
         "expired": map.expired,
@@ -65,8 +75,11 @@ fn json(map: &MapReport) -> String {
         "corrupt_count": map.corrupt_count,
         "corrupt": corrupt.collect::<Vec<_>>(),
         "unreadable": map.unreadable.as_ref().map(ToString::to_string),
-    })
-    .to_string()
+    });
+    if let Some(tier) = tier {
+        said["tier"] = tier.into();
+    }
+    said.to_string()
 }
 
 #[cfg(test)]
@@ -106,7 +119,7 @@ mod tests {
         assert!(kv.commit(&batch, Durability::Sync).is_ok());
 
         let maps = store.verify().await.unwrap().maps;
-        let text = text(&maps[0]);
+        let text = text(&maps[0], None);
         assert!(
             text.starts_with("m: 1 records, 0 expired, 0 tombstones, 1 corrupt\n"),
             "{text}"

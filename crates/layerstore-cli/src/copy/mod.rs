@@ -6,7 +6,7 @@
 mod report;
 mod shown;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,21 +82,28 @@ async fn store(option: &str, argument: &str) -> Result<DataStoreConfig, Failure>
 
 /// Opening a directory without a store would make one there.
 fn check_source(from: &DataStoreConfig) -> Result<(), Failure> {
-    match from.directory() {
-        Some(directory) if !Layerstore::is_at(directory) => {
-            let what = format!("--from: there is no store in {}", directory.display());
+    match from
+        .directories()
+        .into_iter()
+        .find(|directory| !Layerstore::is_at(directory))
+    {
+        Some(missing) => {
+            let what = format!("--from: there is no store in {}", missing.display());
             Err(Failure::new(Exit::NotFound, what).advise("name the directory of a store"))
         }
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
 fn check_two(from: &DataStoreConfig, to: &DataStoreConfig) -> Result<(), Failure> {
-    let (Some(from), Some(to)) = (from.directory(), to.directory()) else {
-        return Ok(());
-    };
     let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if whole(from) == whole(to) {
+    let taken: Vec<PathBuf> = from.directories().into_iter().map(whole).collect();
+    if to
+        .directories()
+        .into_iter()
+        .map(whole)
+        .any(|path| taken.contains(&path))
+    {
         return Err(Failure::usage("--from and --to are the same store: name two"));
     }
     Ok(())

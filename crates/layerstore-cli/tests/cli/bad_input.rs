@@ -148,7 +148,11 @@ fn wrong_configurations_name_file_line_and_key() {
         ),
         (
             "format = 1\n[data_store]\nkind = \"tiered\"\n",
-            ":3:8: data_store.kind: \"tiered\" comes with the cargo feature `tiered`",
+            if cfg!(feature = "tiered") {
+                ": data_store.hot: it is missing"
+            } else {
+                ":3:8: data_store.kind: \"tiered\" needs the cargo feature `tiered`"
+            },
         ),
         (
             "format = 1\n[data_store]\nkind = \"mysql\"\n",

@@ -17,3 +17,5 @@ mod round_trip;
 mod shop;
 mod stores;
 mod terminal;
+#[cfg(all(feature = "tiered", feature = "fs"))]
+mod tiered;

@@ -1,5 +1,7 @@
 //! Data stores as a configuration names them: each kind a file, which knows its settings and opens it.
 
+#[cfg(all(feature = "toml", feature = "tiered"))]
+mod archiving;
 mod embedded;
 mod nowhere;
 #[cfg(feature = "toml")]
@@ -7,7 +9,11 @@ mod object;
 mod opened;
 #[cfg(feature = "toml")]
 mod postgres;
+#[cfg(feature = "toml")]
+mod tiered;
 
+#[cfg(feature = "toml")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +29,8 @@ pub(crate) use object::ObjectSection;
 pub use opened::OpenDataStore;
 #[cfg(feature = "toml")]
 pub(crate) use postgres::{PostgresSection, shown as shown_address};
+#[cfg(feature = "toml")]
+pub(crate) use tiered::{TIERS, Tiered, TieredSection, nested};
 
 use crate::config::ConfigError;
 #[cfg(feature = "toml")]
@@ -38,6 +46,8 @@ pub(crate) enum Backend {
     Postgres(Box<Sited<PostgresSection>>),
     #[cfg(feature = "toml")]
     Object(Box<Sited<ObjectSection>>),
+    #[cfg(feature = "toml")]
+    Tiered(Box<Tiered>),
     Memory,
     Null,
     /// A kind without settings that it could be opened with; or of a feature that is not here.
@@ -85,6 +95,8 @@ impl Backend {
             Self::Postgres(_) => DataStoreKind::Postgres,
             #[cfg(feature = "toml")]
             Self::Object(_) => DataStoreKind::Object,
+            #[cfg(feature = "toml")]
+            Self::Tiered(_) => DataStoreKind::Tiered,
             Self::Memory => DataStoreKind::Memory,
             Self::Null => DataStoreKind::Null,
             Self::Absent(kind) => *kind,
@@ -102,12 +114,42 @@ impl Backend {
                 DataStoreKind::Postgres.check_available(at)?;
                 postgres::check(sited)
             }
+            #[cfg(feature = "toml")]
+            Self::Tiered(settings) => {
+                DataStoreKind::Tiered.check_available(at)?;
+                tiered::check(settings)
+            }
             other => other.kind().check_available(at),
+        }
+    }
+
+    /// Returns the directories of embedded stores: its own, or those of its tiers.
+    #[cfg(feature = "toml")]
+    pub(crate) fn directories(&self) -> Vec<&Path> {
+        match self {
+            Self::Embedded(settings) => vec![&settings.directory],
+            Self::Tiered(settings) => {
+                let tiers = settings.tiers();
+                tiers
+                    .into_iter()
+                    .flat_map(|(_, tier)| tier.directories())
+                    .collect()
+            }
+            _ => Vec::new(),
         }
     }
 
     /// Opens the store, with its deadlines, and looks at what is there.
     pub(crate) async fn open(&self, context: &Context) -> Result<OpenDataStore, Error> {
+        match self {
+            #[cfg(feature = "toml")]
+            Self::Tiered(settings) => tiered::open(settings, context).await,
+            plain => plain.open_plain(context).await,
+        }
+    }
+
+    /// Opens a store that is not made of others.
+    async fn open_plain(&self, context: &Context) -> Result<OpenDataStore, Error> {
         match self {
             Self::Embedded(settings) => embedded::open(settings, context).await,
             #[cfg(feature = "toml")]
@@ -116,6 +158,8 @@ impl Backend {
             Self::Object(settings) => object::open(settings, context).await,
             Self::Memory => Ok(nowhere::memory(context)),
             Self::Null => Ok(nowhere::null()),
+            #[cfg(feature = "toml")]
+            Self::Tiered(_) => Err(nested(&context.at).into()),
             Self::Absent(kind) => Err(kind.not_here(&context.at).into()),
         }
     }

@@ -2,6 +2,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use layerstore_data_store::{CloseReport, MapDataStore, StoreError, VerifyReport};
+use tokio::time::Instant;
+
+#[cfg(all(feature = "toml", feature = "tiered"))]
+use super::archiving::Archiving;
 
 /// A data store that was opened as a configuration says, and what was found when it was.
 #[derive(Clone)]
@@ -9,8 +13,12 @@ pub struct OpenDataStore {
     store: Arc<dyn MapDataStore>,
     facts: Vec<(&'static str, String)>,
     notes: Vec<String>,
+    /// The stores that it is made of.
+    tiers: Vec<(&'static str, OpenDataStore)>,
     #[cfg(feature = "embedded")]
     embedded: Option<Arc<layerstore_embedded::KvDataStore>>,
+    #[cfg(all(feature = "toml", feature = "tiered"))]
+    archiving: Option<Arc<Archiving>>,
 }
 
 impl OpenDataStore {
@@ -21,8 +29,11 @@ impl OpenDataStore {
             store,
             facts: Vec::new(),
             notes: Vec::new(),
+            tiers: Vec::new(),
             #[cfg(feature = "embedded")]
             embedded: None,
+            #[cfg(all(feature = "toml", feature = "tiered"))]
+            archiving: None,
         }
     }
 
@@ -34,10 +45,26 @@ impl OpenDataStore {
         }
     }
 
+    /// Takes two stores as one, and with it when records go from one to the other.
+    #[cfg(all(feature = "toml", feature = "tiered"))]
+    pub(crate) fn tiered(archiving: Archiving, tiers: [(&'static str, Self); 2]) -> Self {
+        let mut opened = Self::new(Arc::clone(archiving.store()) as Arc<dyn MapDataStore>);
+        for (name, tier) in &tiers {
+            let notes = tier.notes.iter().map(|note| format!("{name}: {note}"));
+            opened.notes.extend(notes);
+        }
+        opened.tiers = tiers.into();
+        opened.archiving = Some(Arc::new(archiving));
+        opened
+    }
+
     /// Adds what was found when the store was opened: never a secret.
     #[cfg(any(
         feature = "embedded",
-        all(feature = "toml", any(feature = "postgres", feature = "_object"))
+        all(
+            feature = "toml",
+            any(feature = "postgres", feature = "_object", feature = "tiered")
+        )
     ))]
     pub(crate) fn with_fact(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.facts.push((name, value.into()));
@@ -68,9 +95,30 @@ impl OpenDataStore {
         &self.notes
     }
 
+    /// Returns the stores that this one is made of, with their names: `hot` and `cold` of a tiered one, none of others.
+    #[must_use]
+    pub fn tiers(&self) -> &[(&'static str, OpenDataStore)] {
+        &self.tiers
+    }
+
+    /// Returns when records go from one tier to the other, and who sees to it.
+    #[cfg(all(feature = "toml", feature = "tiered"))]
+    pub(crate) fn archiving(&self) -> Option<&Arc<Archiving>> {
+        self.archiving.as_ref()
+    }
+
+    /// Returns what the archiver of a tiered store has done so far, or had done when it ended; `None` where none was started: only a
+    /// [`Layerstore`](crate::Layerstore) starts one.
+    #[cfg(all(feature = "toml", feature = "tiered"))]
+    #[must_use]
+    pub fn archiver_report(&self) -> Option<layerstore_tiered::ArchiverReport> {
+        self.archiving.as_ref()?.report()
+    }
+
     /// Reads everything that the store holds, and reports what is there and what cannot be read.
     ///
-    /// An embedded store is looked at row by row, what has ended and what was cleared included; another through its scans.
+    /// An embedded store is looked at row by row, what has ended and what was cleared included; another through its scans. Of a tiered
+    /// store this is what its users see; what each of the [tiers](Self::tiers) holds, these verify.
     ///
     /// # Errors
     /// A [`StoreError`] when the list of maps cannot be read. What a map does not give is in its report.
@@ -82,8 +130,14 @@ impl OpenDataStore {
         layerstore_data_store::verify(&*self.store).await
     }
 
-    /// Ends the store; as [`MapDataStore::close`].
+    /// Ends the store; as [`MapDataStore::close`]. An archiver is ended before: within half of the deadline, so that a cold store that does
+    /// not answer leaves the other half to what was acknowledged.
     pub async fn close(&self, deadline: Duration) -> CloseReport {
-        self.store.close(deadline).await
+        let begin = Instant::now();
+        #[cfg(all(feature = "toml", feature = "tiered"))]
+        if let Some(archiving) = &self.archiving {
+            archiving.shutdown(deadline / 2).await;
+        }
+        self.store.close(deadline.saturating_sub(begin.elapsed())).await
     }
 }

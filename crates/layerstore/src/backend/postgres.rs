@@ -12,7 +12,7 @@ section! {
         /// The address, as in `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`.
         url: Secret = "required",
         /// The schema that holds the tables, and nothing else.
-        schema: String = "layerstore",
+        schema: String = SCHEMA,
         /// How values lie in the database: `bytes` in the record's envelope; `jsonb` readable in SQL beside it. May change.
         value_format: ValueFormat = ValueFormat::Bytes,
         /// Who makes the tables: `run` for this process, `require` for somebody else, before it starts.
@@ -41,6 +41,9 @@ section! {
         tls_root_certificate: String = "those of the system",
     }
 }
+
+/// The schema, where nothing is said.
+const SCHEMA: &str = "layerstore";
 
 choice! {
     /// How values lie in the database.
@@ -105,6 +108,19 @@ pub(super) fn check(sited: &Sited<PostgresSection>) -> Result<(), ConfigError> {
         Some(size) if size.get_ref().0 == 0 => Err(sited.wrong("batch_bytes", "it must be at least 1 byte")),
         _ => Ok(()),
     }
+}
+
+/// Tells whether two are written as the same schema of the same database. Under different addresses nobody can tell.
+pub(super) fn is_same_place(one: &Sited<PostgresSection>, other: &Sited<PostgresSection>) -> bool {
+    let place = |sited: &Sited<PostgresSection>| {
+        let PostgresSection { url, schema, .. } = &sited.section;
+        let schema = schema.as_ref().map(|schema| schema.get_ref().clone());
+        (
+            url.as_ref().map(|url| url.get_ref().clone()),
+            schema.unwrap_or_else(|| SCHEMA.to_owned()),
+        )
+    };
+    place(one) == place(other)
 }
 
 /// Shows an address without user, password and parameters.

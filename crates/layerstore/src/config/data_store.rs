@@ -14,7 +14,10 @@ use super::file::{Origin, place, wrong};
 use super::secret::Secret;
 use super::section::{Described, Section};
 use super::setting::Setting;
-use crate::backend::{Backend, EmbeddedSection, NowhereSection, ObjectSection, PostgresSection};
+use crate::backend::{
+    Backend, EmbeddedSection, NowhereSection, ObjectSection, PostgresSection, TIERS, Tiered, TieredSection,
+    nested,
+};
 use crate::data_store_kind::DataStoreKind;
 
 /// The table that says where records are kept.
@@ -39,22 +42,48 @@ pub(crate) struct Reading<'a> {
     pub(crate) places: &'a mut BTreeMap<String, Place>,
 }
 
-/// The settings of each kind, as the documentation shows them and as they are told apart.
-pub(crate) fn kinds() -> Vec<(DataStoreKind, String, Vec<Described>)> {
-    fn of<S: Section>(kind: DataStoreKind) -> (DataStoreKind, String, Vec<Described>) {
-        (kind, S::about(), S::described())
+/// What the table of a kind may hold, as the documentation shows it and as kinds are told apart.
+pub(crate) struct KindTable {
+    pub(crate) kind: DataStoreKind,
+    pub(crate) about: String,
+    pub(crate) settings: Vec<Described>,
+    /// The names of the tables in it.
+    tables: &'static [&'static str],
+}
+
+/// The tables of all kinds.
+pub(crate) fn kinds() -> Vec<KindTable> {
+    fn of<S: Section>(kind: DataStoreKind) -> KindTable {
+        KindTable {
+            kind,
+            about: S::about(),
+            settings: S::described(),
+            tables: S::tables(),
+        }
     }
     vec![
         of::<EmbeddedSection>(DataStoreKind::Embedded),
         of::<PostgresSection>(DataStoreKind::Postgres),
         of::<ObjectSection>(DataStoreKind::Object),
+        of::<TieredSection>(DataStoreKind::Tiered),
     ]
+}
+
+impl KindTable {
+    fn knows(&self, name: &str) -> bool {
+        self.tables.contains(&name) || self.settings.iter().any(|setting| setting.name == name)
+    }
 }
 
 impl<S> Sited<S> {
     /// Makes an error of one of its settings.
     pub(crate) fn wrong(&self, setting: &str, what: impl Into<String>) -> ConfigError {
         ConfigError::new(format!("{}.{setting}", self.at), what)
+    }
+
+    /// Returns the name of a table in it, in dotted form.
+    pub(crate) fn inner(&self, table: &str) -> String {
+        format!("{}.{table}", self.at)
     }
 
     /// Refuses 0.
@@ -117,8 +146,39 @@ impl Reading<'_> {
             }
             DataStoreKind::Postgres => Backend::Postgres(Box::new(self.section(table, at)?)),
             DataStoreKind::Object => Backend::Object(Box::new(self.object(table, at)?)),
+            DataStoreKind::Tiered if at != TABLE => return Err(nested(at)),
+            DataStoreKind::Tiered if cfg!(feature = "tiered") => {
+                Backend::Tiered(Box::new(self.tiered(table, at)?))
+            }
             other => Backend::Absent(other),
         })
+    }
+
+    fn tiered(&mut self, mut table: Spanned<DeTable<'_>>, at: &str) -> Result<Tiered, ConfigError> {
+        let [hot, cold] = TIERS.map(|name| self.tier(&mut table, at, name));
+        Ok(Tiered {
+            hot: hot?,
+            cold: cold?,
+            own: self.section(table, at)?,
+        })
+    }
+
+    /// Reads the table of one of the stores that another one is made of.
+    fn tier(
+        &mut self,
+        around: &mut Spanned<DeTable<'_>>,
+        at: &str,
+        name: &str,
+    ) -> Result<Backend, ConfigError> {
+        let inner = format!("{at}.{name}");
+        if !around.get_ref().contains_key(name) {
+            let what = format!(
+                "it is missing: write a table [{inner}] with the kind and settings of the {name} store"
+            );
+            return Err(ConfigError::new(inner, what));
+        }
+        let table = take(around, self.text, (&inner, name))?;
+        self.backend(table, &inner)
     }
 
     fn object(&mut self, table: Spanned<DeTable<'_>>, at: &str) -> Result<Sited<ObjectSection>, ConfigError> {
@@ -149,19 +209,16 @@ impl Reading<'_> {
         at: &str,
     ) -> Result<(), ConfigError> {
         let kinds = kinds();
-        let knows = |(_, _, settings): &&(DataStoreKind, String, Vec<Described>), name: &str| {
-            settings.iter().any(|setting| setting.name == name)
-        };
         for key in table.get_ref().keys() {
             let name: &str = key.get_ref();
-            let own = kinds.iter().find(|(of, ..)| *of == kind);
-            if own.is_some_and(|own| knows(&own, name)) {
+            let own = kinds.iter().find(|known| known.kind == kind);
+            if own.is_some_and(|own| own.knows(name)) {
                 continue;
             }
-            if let Some((other, ..)) = kinds.iter().find(|known| knows(known, name)) {
+            if let Some(other) = kinds.iter().find(|known| known.knows(name)) {
                 let what = format!(
                     "it goes with kind = {:?}, and kind is {:?}: take one of the two out",
-                    other.name(),
+                    other.kind.name(),
                     kind.name()
                 );
                 let error = ConfigError::new(format!("{at}.{name}"), what);

@@ -55,6 +55,25 @@ access_key_id = { env = \"AWS_ACCESS_KEY_ID\" }
 secret_access_key = { env = \"AWS_SECRET_ACCESS_KEY\" }
 ```
 
+Two stores are one, from whose hot one records move to the cold one when nobody has used them for a while:
+
+```toml
+format = 1
+
+[data_store]
+kind = \"tiered\"
+idle = \"30days\"
+
+[data_store.hot]
+kind = \"embedded\"
+path = \"layerstore-data\"
+
+[data_store.cold]
+kind = \"object\"
+service = \"s3\"
+options = { bucket = \"archive\", region = \"eu-central-1\", secret_access_key = { file = \"secret/s3\" } }
+```
+
 Durations are written as `\"500ms\"`, `\"1h 30m\"` or `\"7days\"` and are at least 1 ms; sizes as `\"64KiB\"`, `\"1GiB\"` (powers of 1,024) or
 `\"500MB\"` (powers of 1,000). `\"none\"` undoes what `[map.default]` says.
 ";
@@ -82,9 +101,9 @@ pub fn config_page() -> String {
         &DataStoreSection::about(),
         DataStoreSection::described(),
     );
-    for (kind, about, described) in kinds() {
-        let title = format!("`[data_store]` of `kind = {:?}`", kind.name());
-        table(&mut page, &title, &about, described);
+    for known in kinds() {
+        let title = format!("`[data_store]` of `kind = {:?}`", known.kind.name());
+        table(&mut page, &title, &known.about, known.settings);
     }
     table(
         &mut page,

@@ -23,6 +23,9 @@ pub(crate) trait Section: serde::de::DeserializeOwned {
 
     /// Describes each setting.
     fn described() -> Vec<Described>;
+
+    /// Returns the names of the tables in it.
+    fn tables() -> &'static [&'static str];
 }
 
 /// Joins the lines of a doc comment.
@@ -64,6 +67,10 @@ macro_rules! section {
                     default: ($default).to_string(),
                     about: crate::config::section::about(&[$($doc),*]),
                 } ),*]
+            }
+
+            fn tables() -> &'static [&'static str] {
+                &[$( $( stringify!($table) ),* )?]
             }
         }
     };

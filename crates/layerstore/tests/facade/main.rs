@@ -19,6 +19,8 @@ mod log;
 mod restarts;
 mod settings;
 mod thread_safety;
+#[cfg(all(feature = "tiered", feature = "fs"))]
+mod tiered;
 mod verbs;
 
 const DEADLINE: Duration = Duration::from_secs(20);
