@@ -72,6 +72,10 @@ impl Process {
     }
 
     /// Waits until it was told that the map is another's; returns the newest write to each key that it had acknowledged.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "another process is waited for, in the time that both live in"
+    )]
     pub(super) fn is_fenced(&mut self) -> Held {
         let begin = Instant::now();
         loop {
