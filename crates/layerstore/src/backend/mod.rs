@@ -3,6 +3,8 @@
 #[cfg(all(feature = "toml", feature = "tiered"))]
 mod archiving;
 mod embedded;
+#[cfg(all(feature = "toml", feature = "_guarded"))]
+mod guarded;
 mod nowhere;
 #[cfg(feature = "toml")]
 mod object;

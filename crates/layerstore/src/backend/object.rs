@@ -120,7 +120,8 @@ pub(super) async fn open(sited: &Sited<ObjectSection>, context: &Context) -> Res
     .await?;
     let report = store.report().clone();
     let says = |holds: bool| if holds { "kept" } else { "ignored" };
-    let opened = OpenDataStore::new(Arc::new(store))
+    let guarded = super::guarded::guarded(Arc::new(store), Arc::clone(&context.clock));
+    let opened = OpenDataStore::new(guarded)
         .with_fact("service", report.service.clone())
         .with_fact("conditions of writes", says(report.conditional_writes))
         .with_fact("conditions of deletions", says(report.conditional_deletes))

@@ -149,9 +149,12 @@ pub(super) async fn open(sited: &Sited<PostgresSection>, context: &Context) -> R
         .as_ref()
         .map_or(ValueFormat::Bytes, |format| *format.get_ref());
     let store = builder.connect().await?;
-    Ok(OpenDataStore::new(Arc::new(store))
-        .with_fact("address", shown(&url))
-        .with_fact("value format", format.to_string()))
+    Ok(OpenDataStore::new(super::guarded::guarded(
+        Arc::new(store),
+        Arc::clone(&context.clock),
+    ))
+    .with_fact("address", shown(&url))
+    .with_fact("value format", format.to_string()))
 }
 
 /// Hands on what is set; the rest is as the crate has it.
