@@ -69,8 +69,9 @@ impl Core {
             answers.fail(&items, |item| untried(item.write, kind));
             return;
         }
+        let mut attempts = Attempts::new(OPERATION, self.attempts);
         let left = if is_plain {
-            match self.write_plain(map, &items).await {
+            match self.write_plain(map, &items, &mut attempts).await {
                 Ok(written) => answers.take(items, &written),
                 Err(error) => return answers.fail_all(&items, &error, down),
             }
@@ -80,17 +81,23 @@ impl Core {
         if left.is_empty() {
             return;
         }
-        match self.write_judged(map, &left, kind).await {
+        // A write that was made without an answer is found there by the next try, and judged like any other.
+        let mut attempts = attempts.anew(self.attempts);
+        match self.write_judged(map, (&left, kind), &mut attempts).await {
             Ok(made) => answers.fill(made),
             Err(error) => answers.fail_all(&left, &error, down),
         }
     }
 
     /// Writes what nothing stands against, in one statement.
-    async fn write_plain(&self, map: &MapName, items: &[Item<'_>]) -> Result<Written, StoreError> {
-        let mut attempts = Attempts::new(OPERATION, self.attempts);
+    async fn write_plain(
+        &self,
+        map: &MapName,
+        items: &[Item<'_>],
+        attempts: &mut Attempts,
+    ) -> Result<Written, StoreError> {
         loop {
-            let claimed = self.claim_for(map, items, &attempts).await?;
+            let claimed = self.claim_for(map, items, attempts).await?;
             let mut lease = self
                 .connections
                 .lease(OPERATION)
@@ -122,10 +129,14 @@ impl Core {
     }
 
     /// Judges writes one after another, with what is stored held still.
-    async fn write_judged(&self, map: &MapName, items: &[Item<'_>], kind: Kind) -> Result<Made, StoreError> {
-        let mut attempts = Attempts::new(OPERATION, self.attempts);
+    async fn write_judged(
+        &self,
+        map: &MapName,
+        (items, kind): (&[Item<'_>], Kind),
+        attempts: &mut Attempts,
+    ) -> Result<Made, StoreError> {
         loop {
-            let claimed = self.claim_for(map, items, &attempts).await?;
+            let claimed = self.claim_for(map, items, attempts).await?;
             let mut lease = self
                 .connections
                 .lease(OPERATION)

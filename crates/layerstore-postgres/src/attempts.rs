@@ -24,6 +24,14 @@ impl Attempts {
         }
     }
 
+    /// The tries of what goes on where these have ended: as many as at first, and what is unknown stays so.
+    pub(crate) fn anew(self, attempts: u32) -> Self {
+        Self {
+            left: attempts,
+            ..self
+        }
+    }
+
     /// Counts a failed try: `Ok` when there is to be another.
     pub(crate) fn failed(&mut self, failure: Failure, reached: &Reached) -> Result<(), StoreError> {
         let is_unknown = reached.is_unknown(&failure);

@@ -1,5 +1,6 @@
 //! A proxy that knows the protocol well enough to cut a connection just before or just after a transaction is committed.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,8 +33,8 @@ pub(crate) struct Proxy {
 }
 
 struct Plan {
-    /// After how many more commits to cut, and where.
-    armed: Mutex<Option<(u64, Cut)>>,
+    /// After how many more commits to cut next, and where; and then the cuts after that.
+    armed: Mutex<VecDeque<(u64, Cut)>>,
     /// How many cuts were made.
     cuts: watch::Sender<u64>,
     silent: AtomicBool,
@@ -62,9 +63,9 @@ impl Proxy {
         self.address
     }
 
-    /// Cuts at a commit, after letting this many pass.
+    /// Cuts at a commit, after letting this many pass, counted from the cut that was armed before.
     pub(crate) fn arm(&self, after: u64, cut: Cut) {
-        *self.plan.armed.lock().unwrap() = Some((after, cut));
+        self.plan.armed.lock().unwrap().push_back((after, cut));
     }
 
     /// Lets nobody connect any more once a connection was cut.
@@ -229,10 +230,10 @@ impl Link {
 impl Plan {
     fn due(&self) -> Option<Cut> {
         let mut armed = self.armed.lock().unwrap();
-        match armed.as_mut() {
+        match armed.front_mut() {
             Some((0, cut)) => {
                 let cut = *cut;
-                *armed = None;
+                armed.pop_front();
                 Some(cut)
             }
             Some((after, _)) => {

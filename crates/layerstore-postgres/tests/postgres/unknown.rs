@@ -87,6 +87,35 @@ async fn an_outcome_that_nobody_can_tell_is_said_to_be_unknown() {
     }
 }
 
+/// A write is made and its answer lost; the next try finds it there, and what asks how it stands is cut off again and again.
+#[tokio::test]
+async fn what_is_unknown_stays_so_while_it_is_judged() {
+    for after in 0..4 {
+        let (database, map) = (Database::default(), map("map"));
+        let proxy = Proxy::to(&database.get().await.server()).await;
+        let store = behind(&proxy, &database).await;
+        proxy.arm(0, Cut::BeforeReply);
+        proxy.arm(after, Cut::BeforeRequest);
+        for _ in 1..layerstore_postgres::DEFAULT_ATTEMPTS {
+            proxy.arm(0, Cut::BeforeRequest);
+        }
+        let answer = store.apply(vec![put(&map, &key("first"), 2)]).await.remove(0);
+        if let WriteResult::Rejected(error) = answer {
+            assert_eq!(
+                error.outcome(),
+                Outcome::Unknown,
+                "after {after}: it was made, and nobody may say that it was not: {error}"
+            );
+        }
+        let other = database.builder().await.connect().await.unwrap();
+        assert_eq!(
+            number(&other, &map, &key("first")).await,
+            Some(2),
+            "after {after}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_read_whose_answer_was_lost_is_made_again() {
     let (database, map) = (Database::default(), map("map"));
