@@ -36,7 +36,8 @@ usage: cargo xtask TASK
   prove SUITE [--again] [PACKAGE…]
                          the full figures, into docs/proof.md
   prove defects [NAME…]  every seeded defect must be caught by the test that it names
-  bench [GROUP…]         the measurements of benches/
+  bench [GROUP…] [--quick] [--json FILE]
+                         the measurements of benches/, into docs/benchmarks.md
 ";
 
 /// A command line that makes no sense, as other tools of this kind answer it.

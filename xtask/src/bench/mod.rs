@@ -1,50 +1,75 @@
-//! `cargo xtask bench`: the measurements of `benches/`, by group.
+//! `cargo xtask bench`: the measurements of `benches/`, by group, and the page of their figures.
 
-use crate::failure::{Failure, Outcome};
+mod asked;
+mod machine;
+mod page;
+
+use std::fs;
+
+use serde_json::Value;
+
+use self::asked::Asked;
+use self::machine::Machine;
+use crate::console::say;
+use crate::failure::{Context, Failure, Outcome};
 use crate::process::{Ended, Process};
 use crate::workspace::Workspace;
 
 /// The package that holds all groups, each a bench target.
 const PACKAGE: &str = "layerstore-benches";
 
-/// Runs the groups of those names, or all; returns whether all ran.
-pub(crate) fn run(workspace: &Workspace, wanted: &[String]) -> Outcome<bool> {
+/// Makes groups run a fraction of the work.
+const QUICK_VARIABLE: &str = "LAYERSTORE_BENCH_QUICK";
+
+/// The file that a group writes its figures into, if it has any to compare.
+const OUT_VARIABLE: &str = "LAYERSTORE_BENCH_OUT";
+
+/// Runs the groups that are asked for, or all; returns whether all ran.
+pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Outcome<bool> {
     let package = workspace.packages.iter().find(|package| package.name == PACKAGE);
     let groups = package
         .map(|package| package.benches.as_slice())
         .unwrap_or_default();
-    let chosen = choose(groups, wanted)?;
-    if chosen.is_empty() {
+    let asked = Asked::parse(args, groups)?;
+    if asked.groups.is_empty() {
         return Err(Failure::new(format!("no package {PACKAGE} with bench targets")));
     }
-    let targets = chosen.iter().flat_map(|group| ["--bench", *group]);
-    let cargo = Process::cargo(&workspace.root)
-        .args(["bench", "--package", PACKAGE])
-        .args(targets);
-    Ok(cargo.status()? == Ended::Success)
+    let (mut all_ran, mut found) = (true, Vec::new());
+    for group in &asked.groups {
+        match run_group(workspace, group, asked.quick)? {
+            Some(figures) => found.extend(figures),
+            None => all_ran = false,
+        }
+    }
+    let machine = Machine::look_at(workspace)?;
+    if let Some(path) = &asked.json {
+        let text = serde_json::to_string_pretty(&machine.around(&found)).context(|| "write JSON".into())?;
+        fs::write(path, text).context(|| format!("write {}", path.display()))?;
+    }
+    if asked.quick {
+        say("a quick run shows that the groups run: its figures are not for the page");
+    } else {
+        page::write(workspace, &machine, &found)?;
+    }
+    Ok(all_ran)
 }
 
-fn choose<'a>(groups: &'a [String], wanted: &'a [String]) -> Outcome<Vec<&'a str>> {
-    if let Some(unknown) = wanted.iter().find(|name| !groups.contains(name)) {
-        return Err(Failure::new(format!(
-            "no group {unknown}; there are: {}",
-            groups.join(", ")
-        )));
+/// Runs a group; `None` if it failed, nothing within if it compares nothing.
+fn run_group(workspace: &Workspace, group: &str, quick: bool) -> Outcome<Option<Option<Value>>> {
+    let out = workspace.target.join(format!("bench-{group}.json"));
+    let _ = fs::remove_file(&out);
+    let mut cargo = Process::cargo(&workspace.root)
+        .args(["bench", "--package", PACKAGE, "--bench", group])
+        .env(OUT_VARIABLE, &out.display().to_string());
+    if quick {
+        cargo = cargo.env(QUICK_VARIABLE, "1");
     }
-    let chosen = if wanted.is_empty() { groups } else { wanted };
-    Ok(chosen.iter().map(String::as_str).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::choose;
-
-    #[test]
-    fn all_groups_or_the_named_ones_and_no_others() {
-        let groups = ["engine".to_owned(), "store".to_owned()];
-        assert_eq!(choose(&groups, &[]), Ok(vec!["engine", "store"]));
-        assert_eq!(choose(&groups, &["store".to_owned()]), Ok(vec!["store"]));
-        let failure = choose(&groups, &["other".to_owned()]).unwrap_err().to_string();
-        assert_eq!(failure, "no group other; there are: engine, store");
+    if cargo.status()? != Ended::Success {
+        return Ok(None);
     }
+    let Ok(text) = fs::read_to_string(&out) else {
+        return Ok(Some(None));
+    };
+    let figures = serde_json::from_str(&text).context(|| format!("read {}", out.display()))?;
+    Ok(Some(Some(figures)))
 }

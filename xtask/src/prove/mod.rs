@@ -235,7 +235,7 @@ fn prove_defects(workspace: &Workspace, names: &[String]) -> Outcome<bool> {
 const DIRTY: &str = "+";
 
 /// The commit, marked where the work tree has changes other than to pages.
-fn commit(workspace: &Workspace) -> Outcome<String> {
+pub(crate) fn commit(workspace: &Workspace) -> Outcome<String> {
     let git = |args: &[&str]| Process::new("git", &workspace.root).args(args).stdout();
     let head = git(&["rev-parse", "--short", "HEAD"])?;
     let changed = !git(&["status", "--porcelain", "--", ".", ":!*.md"])?

@@ -22,7 +22,17 @@ pub(super) const ARROWS: [(&str, &[&str]); 18] = [
     (TESTKIT, &ALL),
     ("xtask", &[]),
     // Beside the facade, what users pull by itself: a layer is measured against what it is built on.
-    ("benches", &["layerstore", "record", "engine"]),
+    (
+        "benches",
+        &[
+            "layerstore",
+            "record",
+            "engine",
+            "data-store",
+            "postgres",
+            "opendal",
+        ],
+    ),
 ];
 
 /// What the facade may import: everything but the testkit. The testkit may import the same.

@@ -84,6 +84,7 @@ async fn send(method: Method, url: Url, body: Option<(String, String)>) -> Resul
     let stream = TcpStream::connect((url.host_str().unwrap_or_default(), port)).await;
     let stream = TokioIo::new(stream.map_err(|error| told(&error))?);
     let (mut sender, connection) = http1::handshake(stream).await.map_err(|error| told(&error))?;
+    let method_has_body = matches!(method, Method::PUT | Method::POST);
     let mut request = Request::builder()
         .method(method)
         .uri(&url[Position::BeforePath..])
@@ -91,6 +92,10 @@ async fn send(method: Method, url: Url, body: Option<(String, String)>) -> Resul
     let (body, digest) = body.unwrap_or_default();
     if !digest.is_empty() {
         request = request.header("content-md5", digest);
+    }
+    // Without a body hyper leaves the length out, and some servers insist on it.
+    if method_has_body {
+        request = request.header(header::CONTENT_LENGTH, body.len());
     }
     let request = request
         .body(Full::new(Bytes::from(body)))

@@ -1,0 +1,134 @@
+//! A group of comparisons, from its environment to its table.
+
+use std::error::Error;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::comparison::{Case, Figures, Rounds};
+use crate::cpu;
+
+/// Set to anything, this makes groups run a fraction of the work: to see that they run.
+pub const QUICK_VARIABLE: &str = "LAYERSTORE_BENCH_QUICK";
+
+/// The file that a group writes its figures into, as JSON.
+pub const OUT_VARIABLE: &str = "LAYERSTORE_BENCH_OUT";
+
+/// What ends a group: nothing is measured on after an error.
+pub type BenchError = Box<dyn Error + Send + Sync>;
+
+/// Rounds of a comparison: enough for a median that one disturbance does not move.
+const ROUNDS: usize = 21;
+
+/// Rounds of a quick one.
+const QUICK_ROUNDS: usize = 3;
+
+/// Runs comparisons and keeps their figures.
+#[derive(Debug)]
+pub struct Group {
+    name: &'static str,
+    is_quick: bool,
+    setting: Vec<String>,
+    peers: Vec<&'static str>,
+    figures: Vec<Figures>,
+}
+
+impl Group {
+    /// Begins a group; `peers` are the packages that ours is measured against.
+    #[must_use]
+    pub fn new(name: &'static str, peers: &[&'static str]) -> Self {
+        Self {
+            name,
+            is_quick: std::env::var_os(QUICK_VARIABLE).is_some(),
+            setting: Vec::new(),
+            peers: peers.to_vec(),
+            figures: Vec::new(),
+        }
+    }
+
+    /// Tells whether only a fraction of the work is wanted.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        self.is_quick
+    }
+
+    /// Says something that a reader of the figures needs to know.
+    pub fn say(&mut self, setting: impl Into<String>) {
+        self.setting.push(setting.into());
+    }
+
+    /// Runs ours and the bare way in turn, after a round of each that is not counted. Both are told the number of the round.
+    ///
+    /// # Errors
+    /// The first one of either.
+    pub async fn compare(
+        &mut self,
+        case: Case,
+        mut ours: impl AsyncFnMut(u64) -> Result<(), BenchError>,
+        mut bare: impl AsyncFnMut(u64) -> Result<(), BenchError>,
+    ) -> Result<(), BenchError> {
+        let rounds = if self.is_quick { QUICK_ROUNDS } else { ROUNDS };
+        let (mut our_rounds, mut bare_rounds) = (Rounds::default(), Rounds::default());
+        ours(0).await?;
+        bare(0).await?;
+        for round in (1..).take(rounds) {
+            our_rounds.measure(ours(round)).await?;
+            bare_rounds.measure(bare(round)).await?;
+        }
+        let figures = Figures::new(case, &our_rounds, &bare_rounds);
+        print(&figures);
+        self.figures.push(figures);
+        Ok(())
+    }
+
+    /// Writes the figures where the environment wants them.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(self) -> Result<(), BenchError> {
+        if let Some(path) = std::env::var_os(OUT_VARIABLE) {
+            std::fs::write(path, self.to_json().to_string())?;
+        }
+        Ok(())
+    }
+
+    fn to_json(&self) -> Value {
+        let figures: Vec<Value> = self.figures.iter().map(Figures::to_json).collect();
+        json!({
+            "group": self.name, "quick": self.is_quick, "setting": self.setting, "peers": self.peers, "figures": figures,
+        })
+    }
+}
+
+impl Rounds {
+    #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+    async fn measure(
+        &mut self,
+        work: impl Future<Output = Result<(), BenchError>>,
+    ) -> Result<(), BenchError> {
+        let (before, begun) = (cpu::used(), std::time::Instant::now());
+        work.await?;
+        self.wall.push(begun.elapsed().max(Duration::from_nanos(1)));
+        if let (Some(before), Some(after)) = (before, cpu::used()) {
+            self.cpu.push(after.saturating_sub(before));
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a bench says what it found")]
+fn print(figures: &Figures) {
+    let Case {
+        what, unit, target, ..
+    } = figures.case;
+    let (low, high) = figures.middle;
+    let cpu = figures.cpu.map_or(String::new(), |(ours, bare)| {
+        format!("; CPU {ours:.0} and {bare:.0} ns")
+    });
+    println!(
+        "{what}: {:.0} {unit}/s, bare {:.0}: {:.2} x ({low:.2}-{high:.2}), target {target}{cpu}",
+        figures.ours,
+        figures.bare,
+        figures.ratio(),
+    );
+}

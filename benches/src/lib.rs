@@ -1,0 +1,11 @@
+//! Measures two ways to do the same work in turn, and says how one compares with the other.
+//!
+//! Machines are shared and noisy, so no figure stands alone: ours and the bare way run one after the other, again and again, and
+//! what counts is the ratio of their medians. A group prints a table; `cargo xtask bench` collects it with the machine and the commit.
+
+mod comparison;
+mod cpu;
+mod group;
+
+pub use comparison::{Case, Figures};
+pub use group::{BenchError, Group, OUT_VARIABLE, QUICK_VARIABLE};
