@@ -65,10 +65,7 @@ pub struct Builder {
     purge_interval: Duration,
     tombstone_horizon: Duration,
     /// Whether a tiered store gets its archiver.
-    #[cfg_attr(
-        not(all(feature = "toml", feature = "tiered")),
-        expect(dead_code, reason = "without tiered stores there is nothing to archive")
-    )]
+    #[cfg(all(feature = "toml", feature = "tiered"))]
     archives: bool,
     #[cfg(feature = "toml")]
     origin: Option<Origin>,
@@ -89,6 +86,7 @@ impl Builder {
             sweep_interval: DEFAULT_SWEEP_INTERVAL,
             purge_interval: DEFAULT_PURGE_INTERVAL,
             tombstone_horizon: DEFAULT_TOMBSTONE_HORIZON,
+            #[cfg(all(feature = "toml", feature = "tiered"))]
             archives: true,
             #[cfg(feature = "toml")]
             origin: None,
@@ -221,8 +219,15 @@ impl Builder {
 
     /// Leaves the records of a tiered store where they are, instead of archiving in the background what is due: for programs that look at
     /// a store, or change a little of it and end.
+    #[cfg_attr(
+        not(all(feature = "toml", feature = "tiered")),
+        expect(unused_mut, reason = "without tiered stores there is nothing to archive")
+    )]
     pub fn without_archiver(mut self) -> Self {
-        self.archives = false;
+        #[cfg(all(feature = "toml", feature = "tiered"))]
+        {
+            self.archives = false;
+        }
         self
     }
 

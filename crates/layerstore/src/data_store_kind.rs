@@ -64,6 +64,7 @@ pub(crate) fn absent(what: &str, feature: &str) -> String {
 }
 
 /// Says that a later version brings it.
+#[cfg(feature = "toml")]
 pub(crate) fn coming(kind: &str, feature: &str) -> String {
     format!(
         "{kind:?} comes with the cargo feature `{feature}`, which version {version} of layerstore does not have yet: \
