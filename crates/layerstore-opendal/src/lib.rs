@@ -9,7 +9,7 @@ mod exclusive;
 mod group;
 mod head;
 mod held;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azblob"))]
 mod http;
 mod key_writes;
 mod object;
