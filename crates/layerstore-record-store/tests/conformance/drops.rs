@@ -145,11 +145,8 @@ impl Scene {
             let below = self.stage.below.load(&map(), &key(name)).await.unwrap();
             seen.memory
                 .push(self.stage.resident(name).map(|record| content(&record)));
-            seen.below.push(
-                below
-                    .filter(|record| !record.is_tombstone())
-                    .map(|record| content(&record)),
-            );
+            // A tombstone is seen, too: it is all that tells a removal of what had ended from none.
+            seen.below.push(below.map(|record| content(&record)));
         }
         seen
     }
