@@ -1,5 +1,7 @@
 //! Taking turns by a map's head: whoever changes it, on the condition that it is as it was, is the writer.
 
+use std::time::Duration;
+
 use layerstore_data_store::{ErrorKind, StoreError};
 use layerstore_record::MapName;
 
@@ -12,7 +14,11 @@ use crate::path::head_path;
 use crate::shared::Shared;
 
 /// How often a change of the head is tried when others come first.
-const TRIES: usize = 32;
+const TRIES: u32 = 32;
+
+/// What the longest pause before the next try of a claim grows by. Without one of random length a claim and the writer that it
+/// takes the map from can keep step, and meet in every try.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Claims a map: the head gets the next epoch, and keeps every key of which a write may be under way.
 pub(crate) async fn claim(
@@ -22,7 +28,8 @@ pub(crate) async fn claim(
 ) -> Result<(Head, Option<Tag>), StoreError> {
     let path = head_path(map);
     let fail = |error: opendal::Error| from_opendal("claim", error).in_map(map);
-    for _ in 0..TRIES {
+    let mut rng = fastrand::Rng::with_seed(owner);
+    for tried in 1..=TRIES {
         let found = read(shared, "claim", map, &path).await?;
         let (before, tag) = match found {
             Some((head, found)) => (head, Some(found.tag)),
@@ -53,6 +60,7 @@ pub(crate) async fn claim(
         if let Some(error) = failure {
             return Err(fail(error));
         }
+        tokio::time::sleep((PAUSE * tried).mul_f64(rng.f64())).await;
     }
     let what = "other claims of the map came first, again and again: is it open elsewhere?";
     Err(StoreError::new(ErrorKind::Unavailable, STORE, "claim", what).in_map(map))

@@ -127,9 +127,19 @@ impl Running {
         assert!(sent.success());
     }
 
-    /// Waits for the end; returns it with the rest of stdout.
+    /// Ends its input and waits for the end; returns it with the rest of stdout.
     pub(crate) fn end(mut self) -> Ran {
         drop(self.child.stdin.take());
+        self.has_ended()
+    }
+
+    /// Does as [`end`](Self::end), with an input that stays open: for one that was told to end by something else.
+    pub(crate) fn end_by_itself(mut self) -> Ran {
+        let _open = self.child.stdin.take();
+        self.has_ended()
+    }
+
+    fn has_ended(self) -> Ran {
         let mut ran: Ran = self.child.wait_with_output().unwrap().into();
         ran.out = self.lines.iter().collect::<Vec<_>>().join("\n");
         ran
