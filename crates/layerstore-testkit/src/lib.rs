@@ -11,7 +11,8 @@
 //! | `MutationObserver` | [`observer_conformance!`] |
 //!
 //! For tests of your own: [`clock`] is a clock that stands still until told otherwise, [`disk`] is one that loses power, [`doubles`]
-//! are data stores that fail, wait or take notes, [`log`] keeps what `tracing` was told and [`metrics`] what was counted, [`records`] makes keys
+//! are data stores that fail, wait or take notes, [`killed`] lets a process be killed amid its work, [`log`] keeps what `tracing` was told and [`metrics`] what was counted, [`power_cut`] is a
+//! real file system whose power can be cut, [`records`] makes keys
 //! and records of numbers, [`linearizability`] checks histories of concurrent operations, [`proxy`] breaks connections at exact
 //! moments, [`takeover`] lets processes take a map from each other, and [`proof`] keeps counts and seeds of long tests. With a feature each, `services` are servers that
 //! tests need, without anything to install or to start by hand.
@@ -33,6 +34,12 @@ pub mod doubles;
 )]
 pub mod engine;
 #[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness of tests: an unexpected answer ends the test"
+)]
+pub mod killed;
+#[expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -45,6 +52,11 @@ pub mod metrics;
 #[cfg(feature = "objects")]
 pub mod objects;
 pub mod observer;
+#[expect(
+    clippy::expect_used,
+    reason = "a harness of tests: a disk that does not do as it is told ends the test"
+)]
+pub mod power_cut;
 pub mod proof;
 pub mod proxy;
 pub mod records;

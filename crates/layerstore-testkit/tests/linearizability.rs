@@ -122,16 +122,20 @@ fn happened(rng: &mut Rng, count: u64, threads: usize) -> Vec<RegisterCall> {
     calls
 }
 
-/// A short history with, often, one answer or one end changed, or a call whose outcome is unknown.
+/// A short history with, often, one answer or one end changed, or a call whose outcome is unknown, or that a crash cut off.
 fn nearly_happened(rng: &mut Rng) -> Vec<RegisterCall> {
     let count = rng.u64(1..=6);
     let mut calls = happened(rng, count, 3);
     let call = rng.usize(..calls.len());
-    match rng.u8(..4) {
+    match rng.u8(..5) {
         0 => {}
         1 => calls[call].output = Some(RegisterOutput::Value(rng.bool().then(|| rng.u64(1..=count)))),
         2 => calls[call].end = calls[call].end.map(|end| rng.u64(calls[call].start..=end)),
-        _ => (calls[call].output, calls[call].end) = (None, None),
+        3 => (calls[call].output, calls[call].end) = (None, None),
+        _ => {
+            calls[call].output = None;
+            calls[call].end = calls[call].end.map(|end| rng.u64(calls[call].start..=end));
+        }
     }
     calls
 }
@@ -152,22 +156,24 @@ fn random_op(rng: &mut Rng, number: u64, state: Option<u64>) -> RegisterOp {
 /// Tries every order.
 fn brute_force(calls: &[RegisterCall], order: &mut Vec<usize>, state: Option<u64>) -> bool {
     let left: Vec<_> = (0..calls.len()).filter(|call| !order.contains(call)).collect();
-    if left.iter().all(|&call| calls[call].end.is_none()) {
+    if left.iter().all(|&call| calls[call].output.is_none()) {
         return true;
     }
     left.iter().any(|&call| {
         let may_be_next = left
             .iter()
             .all(|&other| calls[other].end.is_none_or(|end| end >= calls[call].start));
-        let Call { op, output, .. } = &calls[call];
-        let next = Register
-            .apply(&state, op, output.as_ref())
-            .filter(|_| may_be_next);
-        next.is_some_and(|next| {
-            order.push(call);
-            let found = brute_force(calls, order, next);
-            order.pop();
-            found
-        })
+        let Call { op, output, end, .. } = &calls[call];
+        let happens = Register.apply(&state, op, output.as_ref());
+        // One that a crash cut off may be left out.
+        let is_left_out = (output.is_none() && end.is_some()).then_some(state);
+        let mut next = happens.into_iter().chain(is_left_out);
+        may_be_next
+            && next.any(|next| {
+                order.push(call);
+                let found = brute_force(calls, order, next);
+                order.pop();
+                found
+            })
     })
 }

@@ -53,6 +53,16 @@ impl<Op, Output> Call<Op, Output> {
         }
     }
 
+    /// Makes a call that started at stamp `start`, and that a crash at stamp `end` cut off: it happened before that, or never.
+    pub fn cut(start: u64, end: u64, op: Op) -> Self {
+        Self {
+            op,
+            output: None,
+            start,
+            end: Some(end),
+        }
+    }
+
     /// Makes a call that started at stamp `start`, and of which nothing more is known.
     pub fn unknown(start: u64, op: Op) -> Self {
         Self {

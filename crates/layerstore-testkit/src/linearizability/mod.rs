@@ -71,7 +71,7 @@ pub struct Checked {
 /// Checks the calls of one key.
 ///
 /// Calls that never ended may have happened at any time after they started, or not at all. Each of them doubles
-/// the work in the worst case: keep them few.
+/// the work in the worst case: keep them few. Those that a crash cut off ([`Call::cut`]) happened before it, or not at all.
 ///
 /// # Errors
 /// [`Violation`] when no order explains the calls.

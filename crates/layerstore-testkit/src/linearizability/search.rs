@@ -17,7 +17,7 @@ pub(super) struct Search<'a, M: Model> {
     /// Sets of calls with the state that some order of them led to. One order of a set is as good as any other
     /// that leads to the same state.
     seen: HashSet<(CallSet, M::State)>,
-    /// Calls that ended and have no place yet.
+    /// Calls that were answered and have no place yet.
     missing: usize,
     longest: Vec<usize>,
 }
@@ -35,7 +35,7 @@ impl<'a, M: Model> Search<'a, M> {
             placed: CallSet(vec![0; calls.len().div_ceil(64)].into()),
             order: Vec::new(),
             seen: HashSet::new(),
-            missing: calls.iter().filter(|call| call.end.is_some()).count(),
+            missing: calls.iter().filter(|call| call.output.is_some()).count(),
             longest: Vec::new(),
         }
     }
@@ -46,8 +46,10 @@ impl<'a, M: Model> Search<'a, M> {
             node = match Timeline::event(node) {
                 Event::Start(call) if self.place(call) => self.timeline.first(),
                 Event::Start(_) => self.timeline.after(node),
+                // A call that was cut off before it had a place never happened.
+                Event::End(call) if self.leave_out(call) => self.timeline.first(),
                 // A call that is not placed ended here, so nothing later can come before it: try another order.
-                Event::End => match self.take_back() {
+                Event::End(_) | Event::Over => match self.take_back() {
                     Some(call) => self.timeline.after_start(call),
                     None => return Err(Violation::new(self.calls, &self.longest)),
                 },
@@ -58,10 +60,17 @@ impl<'a, M: Model> Search<'a, M> {
 
     /// Makes `call` the next in the order, unless its answer does not fit or the result is known to lead nowhere.
     fn place(&mut self, call: usize) -> bool {
-        let Call { op, output, end, .. } = &self.calls[call];
-        let Some(state) = self.model.apply(&self.state, op, output.as_ref()) else {
-            return false;
-        };
+        let Call { op, output, .. } = &self.calls[call];
+        let state = self.model.apply(&self.state, op, output.as_ref());
+        state.is_some_and(|state| self.settle(call, state))
+    }
+
+    /// Goes on without `call`, if that was cut off and going on so is not known to lead nowhere.
+    fn leave_out(&mut self, call: usize) -> bool {
+        self.calls[call].output.is_none() && self.settle(call, self.state.clone())
+    }
+
+    fn settle(&mut self, call: usize, state: M::State) -> bool {
         let mut placed = self.placed.clone();
         placed.flip(call);
         if !self.seen.insert((placed.clone(), state.clone())) {
@@ -69,7 +78,7 @@ impl<'a, M: Model> Search<'a, M> {
         }
         self.placed = placed;
         self.order.push((call, std::mem::replace(&mut self.state, state)));
-        self.missing -= usize::from(end.is_some());
+        self.missing -= usize::from(self.calls[call].output.is_some());
         self.timeline.lift(call);
         true
     }
@@ -82,7 +91,7 @@ impl<'a, M: Model> Search<'a, M> {
         let (call, state) = self.order.pop()?;
         self.state = state;
         self.placed.flip(call);
-        self.missing += usize::from(self.calls[call].end.is_some());
+        self.missing += usize::from(self.calls[call].output.is_some());
         self.timeline.unlift(call);
         Some(call)
     }

@@ -13,8 +13,9 @@ pub(super) struct Timeline {
 /// What stands at a node.
 pub(super) enum Event {
     Start(usize),
-    /// A call ended here, or the history did.
-    End,
+    End(usize),
+    /// The history ended here.
+    Over,
 }
 
 impl Timeline {
@@ -54,10 +55,10 @@ impl Timeline {
     }
 
     pub(super) fn event(node: usize) -> Event {
-        if node % 2 == 1 {
-            Event::Start(node / 2)
-        } else {
-            Event::End
+        match node {
+            HEAD => Event::Over,
+            node if node % 2 == 1 => Event::Start(node / 2),
+            node => Event::End(node / 2 - 1),
         }
     }
 

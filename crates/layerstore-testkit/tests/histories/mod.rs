@@ -31,6 +31,7 @@ const fn wrong(name: &'static str, calls: fn() -> Vec<Call<RegisterOp, RegisterO
 macro_rules! calls {
     ($($start:literal .. $end:tt $op:expr => $output:tt),* $(,)?) => { || vec![$(calls!(@ $start $end $op, $output)),*] };
     (@ $start:literal ? $op:expr, $output:tt) => { Call::unknown($start, $op) };
+    (@ $start:literal $end:literal $op:expr, CUT) => { Call::cut($start, $end, $op) };
     (@ $start:literal $end:literal $op:expr, $output:expr) => { Call::ended($start, $end, $op, $output) };
 }
 
@@ -157,6 +158,34 @@ pub(crate) const KNOWN: &[Known] = &[
     right(
         "a removal of unknown outcome",
         calls![0 .. 1 Put(1) => NONE, 2 .. ? Remove => NONE, 3 .. 4 Get => ONE, 5 .. 6 Get => NONE],
+    ),
+    right(
+        "a put that a crash cut off is seen",
+        calls![0 .. 1 Put(1) => CUT, 2 .. 3 Get => ONE, 4 .. 5 Get => ONE],
+    ),
+    right(
+        "a put that a crash cut off is not seen",
+        calls![0 .. 1 Put(1) => CUT, 2 .. 3 Get => NONE, 4 .. 5 Put(2) => NONE, 6 .. 7 Get => TWO],
+    ),
+    wrong(
+        "a put that a crash cut off lands after it",
+        calls![0 .. 1 Put(1) => CUT, 2 .. 3 Get => NONE, 4 .. 5 Get => ONE],
+    ),
+    wrong(
+        "a put that a crash cut off lands over a newer one",
+        calls![0 .. 1 Put(1) => CUT, 2 .. 3 Put(2) => ONE, 4 .. 5 Get => ONE],
+    ),
+    right(
+        "of two puts that a crash cut off the first landed, or the second",
+        calls![0 .. 3 Put(1) => CUT, 1 .. 3 Put(2) => CUT, 4 .. 5 Get => ONE],
+    ),
+    wrong(
+        "of two puts that a crash cut off one landed after the other was seen",
+        calls![0 .. 3 Put(1) => CUT, 1 .. 3 Put(2) => CUT, 4 .. 5 Get => ONE, 6 .. 7 Get => TWO],
+    ),
+    wrong(
+        "a removal that a crash cut off lands after it",
+        calls![0 .. 1 Put(1) => NONE, 2 .. 3 Remove => CUT, 4 .. 5 Get => ONE, 6 .. 7 Get => NONE],
     ),
     right(
         "only a long detour explains it",
