@@ -102,7 +102,8 @@ pub trait MapDataStore: Send + Sync + 'static {
     /// A [`StoreError`]; the floor may stand even so.
     async fn purge(&self, map: &MapName, horizon: Version) -> Result<u64, StoreError>;
 
-    /// Tells whether a load of this key would tell the truth now (a write-behind store says no of what is on its way).
+    /// Tells whether the record of this key could leave memory and be loaded again (a write-behind store, which reads what is pending, says no
+    /// while it holds the record itself: nothing would be freed).
     fn is_loadable(&self, _map: &MapName, _key: &Key) -> bool {
         true
     }

@@ -11,6 +11,8 @@ use layerstore_testkit::proof;
 use crate::processes::{run, task};
 
 const SYNCS: &str = "fsync,fdatasync";
+/// What a journal is called while its calls fail.
+const FAILING: &str = "failing";
 
 fn has_strace(test: &str) -> bool {
     // Also where it is installed, it may not be permitted.
@@ -99,8 +101,8 @@ fn a_full_disk_is_named_and_nothing_is_acknowledged_after_it() {
 }
 
 fn failing(calls: &str, error: &str, kind: &KvErrorKind, name: &str) {
-    if let Some((task, dir)) = task() {
-        return fail_in_child(&task, &dir, kind);
+    if let Some((_, dir)) = task() {
+        return fail_in_child(&dir, kind);
     }
     if !has_strace(name) {
         return;
@@ -110,30 +112,21 @@ fn failing(calls: &str, error: &str, kind: &KvErrorKind, name: &str) {
     kv.create_keyspace(b"k").unwrap();
     assert!(kv.commit(&one(0), Durability::Sync).is_ok());
     drop(kv);
-    let journal = journal_of(dir.path()).display().to_string();
-    let log = logs.path().join("open");
-    // The first opening cuts the journal to its length; the next ones are alike.
-    run(&[], name, "open", dir.path());
-    // How many such calls opening makes: the one after them is the first commit's.
-    run(
-        &strace(&["-P", &journal, "-e", &format!("trace={calls}")], &log),
-        name,
-        "open",
-        dir.path(),
+    // Only the child's commits are to fail, so it gives the journal the name that strace looks for once it is open.
+    let (journal, log) = (journal_of(dir.path()), logs.path().join("calls"));
+    let renamed = dir.path().canonicalize().unwrap().join(FAILING);
+    let (path, inject) = (
+        renamed.display().to_string(),
+        format!("inject={calls}:error={error}"),
     );
-    let at_open = std::fs::read_to_string(&log)
-        .unwrap()
-        .lines()
-        .filter(|line| line.contains('('))
-        .count();
-    let inject = format!("inject={calls}:error={error}:when={}", at_open + 1);
     let printed = run(
-        &strace(&["-P", &journal, "-e", &inject], &log),
+        &strace(&["-P", &path, "-e", &inject], &log),
         name,
         "fail",
         dir.path(),
     );
     assert!(printed.contains("FAILED AS IT SHOULD"), "{printed}");
+    std::fs::rename(renamed, journal).unwrap();
 
     let kv = open(dir.path());
     assert!(
@@ -150,12 +143,9 @@ fn failing(calls: &str, error: &str, kind: &KvErrorKind, name: &str) {
     );
 }
 
-fn fail_in_child(task: &str, dir: &Path, kind: &KvErrorKind) {
+fn fail_in_child(dir: &Path, kind: &KvErrorKind) {
     let kv = open(dir);
-    if task == "open" {
-        // Not dropped: closing syncs as well.
-        std::process::exit(0);
-    }
+    std::fs::rename(journal_of(dir), dir.join(FAILING)).unwrap();
     let failed = kv.commit(&one(1), Durability::Sync).unwrap_err();
     assert_eq!(
         (failed.kind(), failed.outcome()),
