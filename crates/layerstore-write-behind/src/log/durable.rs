@@ -11,7 +11,7 @@ use super::group::group_bytes;
 use super::intake::Intake;
 use super::opening::Recovered;
 use super::sequencer::{Refusal, Submission};
-use super::thread::{self, Ended, LogIntake, Payload, Task};
+use super::thread::{self, Ended, LogIntake, Payload, Receipt, Task};
 use super::writer::Appended;
 use super::{LogError, LogOptions};
 use crate::storage::Storage;
@@ -94,7 +94,7 @@ impl DurableLog {
     }
 
     /// Appends entries, all or none, next to each other; returns when they are as durable as the policy says. If the caller goes away,
-    /// they may still be appended.
+    /// they may still be appended, and are taken for done then: nobody was told of them, and an opening may give them again.
     ///
     /// # Errors
     /// [`LogError::Busy`], [`LogError::DiskFull`], [`LogError::Full`], [`LogError::TooLarge`] and [`LogError::Poisoned`] with nothing appended;
@@ -105,15 +105,18 @@ impl DurableLog {
         let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES))
             .unwrap_or(u32::MAX)
             .min(self.permits);
-        let room = Arc::clone(&self.room).acquire_many_owned(permits);
-        let room = timeout(deadline, room)
-            .await
-            .map_err(|_| LogError::Busy(deadline))?;
-        let (waiter, answer) = oneshot::channel();
-        let payload = Payload {
-            entries,
-            room: room.map_err(|_| LogError::Closed)?,
+        // There nearly always is room: no timer is needed to find that out.
+        let room = match Arc::clone(&self.room).try_acquire_many_owned(permits) {
+            Ok(room) => room,
+            Err(_) => {
+                let room = Arc::clone(&self.room).acquire_many_owned(permits);
+                let room = timeout(deadline, room).await;
+                let room = room.map_err(|_| LogError::Busy(deadline))?;
+                room.map_err(|_| LogError::Closed)?
+            }
         };
+        let (waiter, answer) = oneshot::channel();
+        let payload = Payload { entries, room };
         let submission = Submission {
             payload,
             bytes,
@@ -128,7 +131,7 @@ impl DurableLog {
         let answer = timeout(deadline, answer)
             .await
             .map_err(|_| LogError::Timeout(deadline))?;
-        answer.unwrap_or(Err(LogError::Closed))
+        answer.unwrap_or(Err(LogError::Closed)).map(Receipt::take)
     }
 
     /// Takes entries for done: they are in the final store, in a dead letter that was appended before, or superseded by a later entry that
@@ -157,6 +160,22 @@ impl DurableLog {
     /// [`LogError::Failed`] when the sync fails.
     pub async fn sync(&self) -> Result<(), LogError> {
         self.ask(Task::Sync).await
+    }
+
+    /// Makes what was taken for done before stay done: no later opening gives it again. Without this an opening may, as long as something
+    /// older is pending. Copies what is pending.
+    ///
+    /// # Errors
+    /// [`LogError::Failed`] when the disk refuses; [`LogError::DiskFull`] when there is no room for the copies.
+    pub async fn forget_done(&self) -> Result<(), LogError> {
+        self.ask(Task::Forget).await
+    }
+
+    /// Does so by itself, before the log is closed.
+    pub(crate) fn forget_done_soon(&self) {
+        let (reply, _) = oneshot::channel();
+        // A log that takes nothing more gives again what it holds, as after a crash.
+        drop(self.intake.ask(Task::Forget(reply)));
     }
 
     async fn ask<R>(

@@ -23,6 +23,9 @@ use super::little_endian::u16_at;
 
 const HEAD_BYTES: usize = 24;
 
+/// What most records take at most; larger ones make the payload grow while it is written.
+const RECORD_BYTES: usize = 512;
+
 /// The longest reason of a dead letter, in bytes; a longer one is cut.
 pub const MAX_REASON_BYTES: usize = 1024;
 
@@ -106,12 +109,14 @@ impl NewEntry {
         let short = |len: usize| u16::try_from(len).unwrap_or(u16::MAX).to_le_bytes();
         let reason = self.dead.as_deref().unwrap_or_default();
         let map = self.map.as_str().as_bytes();
-        let mut payload = vec![
+        let names = HEAD_BYTES + map.len() + self.key.as_bytes().len() + reason.len();
+        let mut payload = Vec::with_capacity(names + RECORD_BYTES);
+        payload.extend_from_slice(&[
             operation(self.record.is_tombstone()),
             u8::from(self.dead.is_some()),
             u8::try_from(map.len()).unwrap_or(u8::MAX),
             0,
-        ];
+        ]);
         payload.extend_from_slice(&short(self.key.as_bytes().len()));
         payload.extend_from_slice(&short(reason.len()));
         payload.extend_from_slice(&self.record.version().to_bytes());

@@ -9,6 +9,7 @@ use super::LogError;
 use super::error::is_full;
 use super::segment::{UNFINISHED, segment_of};
 use super::sidecar::SIDECAR_FILE;
+use crate::failpoints::{Failpoint, Failpoints};
 use crate::storage::{Storage, StorageFile};
 
 /// How much is read at once.
@@ -17,6 +18,7 @@ const CHUNK: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) failpoints: Failpoints,
 }
 
 /// What a directory holds of a log.
@@ -54,7 +56,9 @@ impl Files {
     }
 
     pub(crate) fn list(&self) -> Result<Listing, LogError> {
-        let names = self.storage.list().map_err(|error| self.unreadable("", error))?;
+        let passed = self.failpoints.pass(Failpoint::RecoverList);
+        let names = passed.and_then(|()| self.storage.list());
+        let names = names.map_err(|error| self.unreadable("", error))?;
         let mut listing = Listing::default();
         for name in names {
             if name == SIDECAR_FILE {
@@ -77,6 +81,8 @@ impl Files {
 
     /// Reads a file from its start, at most `limit` bytes.
     pub(crate) fn read(&self, name: &str, limit: usize) -> Result<Vec<u8>, LogError> {
+        let passed = self.failpoints.pass(Failpoint::RecoverRead);
+        passed.map_err(|error| self.unreadable(name, error))?;
         let mut file = self.open(name)?;
         let mut bytes = Vec::new();
         while bytes.len() < limit {
@@ -106,24 +112,34 @@ impl Files {
                 return Err(failure);
             }
         };
-        self.storage
-            .rename(&unfinished, name)
-            .map_err(|source| failure("rename", name, source))?;
-        self.storage
-            .sync_dir()
-            .map_err(|source| failure(SYNC, "", source))?;
+        let passed = self.failpoints.pass(Failpoint::FileRename);
+        let renamed = passed.and_then(|()| self.storage.rename(&unfinished, name));
+        renamed.map_err(|source| failure("rename", name, source))?;
+        let passed = self.failpoints.pass(Failpoint::FileRenamed);
+        let synced = passed.and_then(|()| self.storage.sync_dir());
+        let synced = synced.and_then(|()| self.failpoints.pass(Failpoint::FileNamed));
+        synced.map_err(|source| failure(SYNC, "", source))?;
         Ok(file)
     }
 
     fn create_unfinished(&self, name: &str, bytes: &[u8]) -> Result<Box<dyn StorageFile>, Failure> {
-        let mut file = self
-            .storage
-            .create(name)
-            .map_err(|source| failure("create", name, source))?;
-        file.append(bytes)
-            .map_err(|source| failure("write", name, source))?;
-        file.sync().map_err(|source| failure(SYNC, name, source))?;
+        let passed = self.failpoints.pass(Failpoint::FileCreate);
+        let created = passed.and_then(|()| self.storage.create(name));
+        let mut file = created.map_err(|source| failure("create", name, source))?;
+        let passed = self.failpoints.pass(Failpoint::FileWrite);
+        let written = passed.and_then(|()| file.append(bytes));
+        written.map_err(|source| failure("write", name, source))?;
+        let passed = self.failpoints.pass(Failpoint::FileSync);
+        let synced = passed.and_then(|()| file.sync());
+        synced.map_err(|source| failure(SYNC, name, source))?;
         Ok(file)
+    }
+
+    /// Passes a step that is no call of the storage by itself.
+    pub(crate) fn pass(&self, operation: &'static str, name: &str, at: Failpoint) -> Result<(), Failure> {
+        self.failpoints
+            .pass(at)
+            .map_err(|source| failure(operation, name, source))
     }
 
     /// Takes files away; one that is gone already is as wanted.
@@ -135,6 +151,8 @@ impl Files {
                 }
                 _ => {}
             }
+            let passed = self.failpoints.pass(Failpoint::Unlinked);
+            passed.map_err(|source| failure("remove", &name, source))?;
         }
         self.storage
             .sync_dir()

@@ -7,6 +7,7 @@ use super::files::Files;
 use super::frame::FrameKind;
 use super::recover::read_image;
 use super::survey::Survey;
+use crate::failpoints::Failpoints;
 use crate::storage::Storage;
 
 /// What the files of a log say, damaged or not.
@@ -67,7 +68,10 @@ pub struct Damage {
 /// # Errors
 /// [`LogError::Unreadable`] when the disk refuses. Damage is no error here.
 pub fn inspect(storage: Arc<dyn Storage>) -> Result<Inspection, LogError> {
-    let files = Files { storage };
+    let files = Files {
+        storage,
+        failpoints: Failpoints::none(),
+    };
     let survey = Survey::of(&files)?;
     let mut pending = BTreeMap::new();
     let mut last = survey.mark.map_or(0, |mark| mark.sequence);

@@ -68,8 +68,14 @@ impl<P, W, T, E: Clone> Intake<P, W, T, E> {
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Sequencer<P, W, T, E>) -> R) -> R {
-        let changed = change(&mut self.lock());
-        self.work.notify_one();
+        let (was_idle, changed) = {
+            let mut sequencer = self.lock();
+            (sequencer.is_idle(), change(&mut sequencer))
+        };
+        // Who waits has waited since there was nothing to do; whoever made that end has told.
+        if was_idle {
+            self.work.notify_one();
+        }
         changed
     }
 

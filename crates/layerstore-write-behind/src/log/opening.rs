@@ -16,6 +16,7 @@ use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
 use super::sidecar::{Mark, SIDECAR_FILE, Sidecar};
 use super::writer::{Active, LogWriter};
 use super::{LogError, LogOptions};
+use crate::failpoints::Failpoint;
 use crate::storage::{Storage, StorageFile};
 
 /// What opening a log found.
@@ -58,7 +59,8 @@ impl LogWriter {
         now: Millis,
     ) -> Result<(Self, Recovered), LogError> {
         options.check()?;
-        let files = Files { storage };
+        let failpoints = options.failpoints.clone();
+        let files = Files { storage, failpoints };
         let image = match read_image(&files)? {
             Some(image) => image,
             None => begin(&files, &options)?,
@@ -96,7 +98,9 @@ impl LogWriter {
         // The tail comes with the segment: a crash leaves both or neither.
         let commit = (first_segment, pending.watermark(), pending.highest());
         let places = group.frame(&tail, image.next.base + SEGMENT_HEADER_BYTES as u64, commit);
-        let (file, active_len) = match create_segment(&files, &image.next, &group.bytes) {
+        let passed = files.pass("create", &segment_name(next.segment), Failpoint::RecoverSegment);
+        let made = passed.and_then(|()| create_segment(&files, &image.next, &group.bytes));
+        let (file, active_len) = match made {
             Ok(made) => made,
             Err(failed) => return Err(files.error(failed).0),
         };
@@ -106,7 +110,7 @@ impl LogWriter {
         let mut segments = image.segments;
         segments.insert(image.next.segment, active_len);
         let mut log = Self {
-            sidecar: Sidecar::new(files.open(SIDECAR_FILE)?, image.sidecar),
+            sidecar: Sidecar::new(files.open(SIDECAR_FILE)?, image.sidecar, files.failpoints.clone()),
             files,
             options,
             seed,
@@ -127,13 +131,18 @@ impl LogWriter {
             reader: None,
             syncs: 0,
         };
+        let passed = log.files.pass("write", SIDECAR_FILE, Failpoint::RecoverMark);
+        log.checked(passed)?;
         log.mark_durably(false)?;
         log.drop_done()?;
         let leftovers = image.leftovers;
         if !leftovers.is_empty() {
-            let unlinked = log.files.unlink(leftovers);
+            let passed = log.files.pass("remove", "", Failpoint::RecoverTidy);
+            let unlinked = passed.and_then(|()| log.files.unlink(leftovers));
             log.checked(unlinked)?;
         }
+        let passed = log.files.pass("open", "", Failpoint::RecoverEnd);
+        log.checked(passed)?;
         let recovered = log.recovered(&mark, image.cut);
         Ok((log, recovered))
     }
@@ -198,7 +207,8 @@ fn begin(files: &Files, options: &LogOptions) -> Result<Image, LogError> {
         is_closed: false,
     };
     let bytes = mark.to_file();
-    let made = files.create(SIDECAR_FILE, &bytes);
+    let passed = files.pass("create", SIDECAR_FILE, Failpoint::LogBegin);
+    let made = passed.and_then(|()| files.create(SIDECAR_FILE, &bytes));
     made.map_err(|failed| files.error(failed).0)?;
     read_image(files)?.ok_or_else(|| files.corrupt(SIDECAR_FILE, 0, "it vanished"))
 }

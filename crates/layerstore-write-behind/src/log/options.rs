@@ -3,6 +3,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::LogError;
+use crate::failpoints::Failpoints;
 
 /// How large a segment grows before the next is begun, by default: 64 MiB. Large enough for rotation to cost nothing,
 /// small enough for a recovery to hold one in memory, and for the largest record by far.
@@ -58,6 +59,8 @@ pub struct LogOptions {
     pub deadline: Duration,
     /// What a new log calls itself, to tell its segments from those of others; random by default.
     pub identity: Option<u64>,
+    /// Who is told of each step.
+    pub(crate) failpoints: Failpoints,
 }
 
 impl Default for LogOptions {
@@ -70,6 +73,7 @@ impl Default for LogOptions {
             queue_bytes: DEFAULT_QUEUE_BYTES,
             deadline: DEFAULT_DEADLINE,
             identity: None,
+            failpoints: Failpoints::none(),
         }
     }
 }
@@ -121,6 +125,14 @@ impl LogOptions {
     #[must_use]
     pub fn identity(mut self, identity: u64) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// Hands in who is told of each step of the log.
+    #[cfg(feature = "failpoints")]
+    #[must_use]
+    pub fn failpoints(mut self, failpoints: std::sync::Arc<dyn crate::FailpointPlan>) -> Self {
+        self.failpoints = Failpoints::told_to(failpoints);
         self
     }
 

@@ -7,6 +7,7 @@ use super::pending::Place;
 use super::recover::is_entry_kind;
 use super::segment::segment_name;
 use super::writer::LogWriter;
+use crate::failpoints::Failpoint;
 
 impl LogWriter {
     /// Returns entries that are not done, in order, from the one after a sequence on: as many as fit into `max_bytes`, at least one
@@ -54,6 +55,8 @@ impl LogWriter {
     /// Reads the payload of a frame, and checks it.
     pub(super) fn read_payload(&mut self, place: Place) -> Result<Vec<u8>, LogError> {
         let name = segment_name(place.segment);
+        let passed = self.files.failpoints.pass(Failpoint::EntryRead);
+        passed.map_err(|error| self.files.unreadable(&name, error))?;
         let mut file = match self.reader.take() {
             Some((segment, file)) if segment == place.segment => file,
             _ => self.files.open(&name)?,

@@ -1,5 +1,6 @@
 //! Keeps the log within its bound: segments without pending entries go, and what is pending in old ones is copied forward.
 
+use layerstore_record::Millis;
 use tracing::debug;
 
 use super::frame::FrameKind;
@@ -7,6 +8,7 @@ use super::group::Framed;
 use super::segment::segment_name;
 use super::writer::LogWriter;
 use super::{LogError, LogOptions};
+use crate::failpoints::Failpoint;
 
 /// How much is copied with one group.
 const COPY_GROUP_BYTES: u64 = 1 << 20;
@@ -69,8 +71,28 @@ impl LogWriter {
             segments = done.len(),
             "removed segments of the log whose writes are done"
         );
-        let unlinked = self.files.unlink(done.into_iter().map(segment_name));
+        let passed = self.files.pass("remove", "", Failpoint::DropUnlink);
+        let unlinked = passed.and_then(|()| self.files.unlink(done.into_iter().map(segment_name)));
         self.checked(unlinked)
+    }
+
+    /// Makes what is done stay done: no later opening gives it again. What is done above the watermark is known to memory alone; so
+    /// whatever is pending is copied forward, and the segments that hold the rest are removed.
+    ///
+    /// # Errors
+    /// [`LogError::Failed`] when the disk refuses; [`LogError::DiskFull`] with some of it forgotten.
+    pub fn forget_done(&mut self, now: Millis) -> Result<(), LogError> {
+        self.check()?;
+        let above = self.pending.highest() - self.pending.watermark();
+        if above > self.pending.len() as u64 {
+            let last = self.active.segment;
+            while self.first_segment() <= last {
+                self.copy_first_forward()?;
+                self.drop_done()?;
+            }
+        }
+        self.sync(now)?;
+        self.mark_durably(false)
     }
 
     /// Copies what is pending in the first segment to the end.
@@ -99,8 +121,15 @@ impl LogWriter {
                     payload,
                 })
                 .collect();
+            let passed = self
+                .files
+                .pass("write", &segment_name(first), Failpoint::CopyWrite);
+            self.checked(passed)?;
             self.write_group(&frames)?;
         }
-        Ok(())
+        let passed = self
+            .files
+            .pass("write", &segment_name(first), Failpoint::CopyWritten);
+        self.checked(passed)
     }
 }

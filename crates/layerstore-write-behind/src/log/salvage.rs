@@ -61,9 +61,13 @@ pub fn salvage(
     now: Millis,
 ) -> Result<SalvageReport, LogError> {
     let (from, target) = (
-        Files { storage: from },
+        Files {
+            storage: from,
+            failpoints: options.failpoints.clone(),
+        },
         Files {
             storage: Arc::clone(&to),
+            failpoints: options.failpoints.clone(),
         },
     );
     let there = target.list()?;

@@ -21,6 +21,7 @@ use std::io;
 use layerstore_record::codec::{CodecError, FRAME_HEADER_BYTES, FrameFormat, frame, unframe};
 
 use super::little_endian::{u64_at, u64s};
+use crate::failpoints::{Failpoint, Failpoints};
 use crate::storage::StorageFile;
 
 /// The sidecar's file.
@@ -54,6 +55,7 @@ pub(crate) struct Sidecar {
     file: Box<dyn StorageFile>,
     synced: Slot,
     generation: u64,
+    failpoints: Failpoints,
 }
 
 /// What a sidecar says.
@@ -156,11 +158,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Reading, CodecError> {
 impl Sidecar {
     /// Goes on with a file. The slot that counts is taken for the one that was synced last: where it was not, the next write
     /// goes to the other slot and is synced before this one is touched.
-    pub(crate) fn new(file: Box<dyn StorageFile>, reading: Reading) -> Self {
+    pub(crate) fn new(file: Box<dyn StorageFile>, reading: Reading, failpoints: Failpoints) -> Self {
         Self {
             file,
             synced: reading.slot,
             generation: reading.mark.generation,
+            failpoints,
         }
     }
 
@@ -177,7 +180,9 @@ impl Sidecar {
             ..mark
         };
         let offset = self.synced.other().offset();
-        self.file.write_at(offset as u64, &mark.to_bytes())
+        self.failpoints.pass(Failpoint::SidecarWrite)?;
+        self.file.write_at(offset as u64, &mark.to_bytes())?;
+        self.failpoints.pass(Failpoint::SidecarWritten)
     }
 
     /// Writes it and syncs.
@@ -185,7 +190,7 @@ impl Sidecar {
         self.write(mark)?;
         self.file.sync()?;
         self.synced = self.synced.other();
-        Ok(())
+        self.failpoints.pass(Failpoint::SidecarSynced)
     }
 }
 

@@ -16,7 +16,7 @@ use super::writer::{Appended, LogWriter};
 use super::{LogError, LogOptions, SyncPolicy};
 use crate::storage::Storage;
 
-pub(crate) type Waiter = oneshot::Sender<Result<Appended, LogError>>;
+pub(crate) type Waiter = oneshot::Sender<Result<Receipt, LogError>>;
 pub(crate) type LogIntake = Intake<Payload, Waiter, Task, Arc<LogError>>;
 pub(crate) type Ended = Result<CloseReport, LogError>;
 
@@ -25,6 +25,36 @@ pub(crate) type Ended = Result<CloseReport, LogError>;
 pub(crate) struct Payload {
     pub(crate) entries: Vec<EncodedEntry>,
     pub(crate) room: OwnedSemaphorePermit,
+}
+
+/// What was appended for a caller. Where nobody takes it the caller has gone away: nothing was acknowledged, and nobody would ever say that it
+/// is done.
+#[derive(Debug)]
+pub(crate) struct Receipt {
+    appended: Appended,
+    intake: Option<Arc<LogIntake>>,
+}
+
+impl Receipt {
+    fn new(appended: Appended, intake: &Arc<LogIntake>) -> Self {
+        Self {
+            appended,
+            intake: Some(Arc::clone(intake)),
+        }
+    }
+
+    pub(crate) fn take(mut self) -> Appended {
+        self.intake = None;
+        self.appended
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(intake) = self.intake.take() {
+            intake.done(self.appended.first.0..=self.appended.last.0);
+        }
+    }
 }
 
 /// What else the thread does.
@@ -38,6 +68,8 @@ pub(crate) enum Task {
     },
     /// Sync.
     Sync(oneshot::Sender<Result<(), LogError>>),
+    /// Let what is done stay done.
+    Forget(oneshot::Sender<Result<(), LogError>>),
 }
 
 /// A thread that was started.
@@ -105,7 +137,7 @@ impl Drop for EndOnDrop {
 
 struct Turns<'a> {
     log: LogWriter,
-    intake: &'a LogIntake,
+    intake: &'a Arc<LogIntake>,
     options: LogOptions,
     clock: Arc<dyn Clock>,
     stats: watch::Sender<LogStats>,
@@ -160,7 +192,7 @@ impl Turns<'_> {
             Ok(appended) => {
                 // Whoever has its answer finds it in the statistics.
                 self.stats.send_replace(self.log.stats());
-                answer(waiters, appended);
+                self.answer(waiters, appended);
             }
             // Some of them may fit, where all together do not.
             Err(error) if error.is_full() && waiters.len() > 1 => {
@@ -172,17 +204,41 @@ impl Turns<'_> {
                     self.note(&appended);
                     self.stats.send_replace(self.log.stats());
                     drop(room);
-                    let _ = waiter.send(appended);
+                    let _ = waiter.send(appended.map(|appended| Receipt::new(appended, self.intake)));
                 }
             }
             Err(error) => {
-                let failed = Err(error);
-                self.note(&failed);
+                self.note::<()>(&Err(error.clone()));
                 self.stats.send_replace(self.log.stats());
                 for (_, waiter, _) in waiters {
-                    let _ = waiter.send(failed.clone());
+                    let _ = waiter.send(Err(error.clone()));
                 }
             }
+        }
+    }
+
+    /// Gives each caller its part of what was appended together.
+    fn answer(&self, waiters: Vec<(usize, Waiter, OwnedSemaphorePermit)>, appended: Appended) {
+        let mut first = appended.first.0;
+        let (mut answers, mut all_room) = (Vec::with_capacity(waiters.len()), None);
+        for (count, waiter, room) in waiters {
+            let next = first + count as u64;
+            let own = Appended {
+                first: Sequence(first),
+                last: Sequence(next - 1),
+            };
+            first = next;
+            match &mut all_room {
+                None => all_room = Some(room),
+                Some(all_room) => all_room.merge(room),
+            }
+            answers.push((waiter, own));
+        }
+        // All of the room at once.
+        drop(all_room);
+        for (waiter, own) in answers {
+            // What a caller does not take who has gone away is done.
+            let _ = waiter.send(Ok(Receipt::new(own, self.intake)));
         }
     }
 
@@ -199,6 +255,11 @@ impl Turns<'_> {
                 let synced = self.log.sync(self.clock.now());
                 self.note(&synced);
                 let _ = reply.send(synced);
+            }
+            Task::Forget(reply) => {
+                let forgotten = self.log.forget_done(self.clock.now());
+                self.note(&forgotten);
+                let _ = reply.send(forgotten);
             }
         }
     }
@@ -217,21 +278,5 @@ impl Turns<'_> {
         for waiter in self.intake.poison(Arc::clone(&error)) {
             let _ = waiter.send(Err(LogError::Poisoned(Arc::clone(&error))));
         }
-    }
-}
-
-/// Gives each caller its part of what was appended together.
-fn answer(waiters: Vec<(usize, Waiter, OwnedSemaphorePermit)>, appended: Appended) {
-    let mut first = appended.first.0;
-    for (count, waiter, room) in waiters {
-        let next = first + count as u64;
-        let own = Appended {
-            first: Sequence(first),
-            last: Sequence(next - 1),
-        };
-        first = next;
-        drop(room);
-        // A caller who has gone away is not told; its entries are in the log all the same.
-        let _ = waiter.send(Ok(own));
     }
 }

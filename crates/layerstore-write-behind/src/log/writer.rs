@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use layerstore_record::Millis;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::entry::{EncodedEntry, Sequence};
@@ -15,6 +16,8 @@ use super::pending::{Pending, Place};
 use super::segment::{SEGMENT_HEADER_BYTES, SegmentHeader, segment_name};
 use super::sidecar::{Mark, SIDECAR_FILE, Sidecar};
 use super::{LogError, LogOptions, LogStats, SyncPolicy};
+use crate::failpoints::Failpoint;
+use crate::metrics;
 use crate::storage::StorageFile;
 
 /// The log for one owner on one thread, with all its I/O on that thread. [`DurableLog`](crate::DurableLog) is this with a thread of its
@@ -118,7 +121,8 @@ impl LogWriter {
         if self.is_dirty() {
             self.sync_active()?;
             let written = self.sidecar.write(self.mark(false));
-            self.checked(written.map_err(|source| failure("write", SIDECAR_FILE, source)))?;
+            // The append is synced by now: no want of space takes it back, so that it is never said to have been refused for that.
+            self.checked(written.map_err(|source| sync_failure(SIDECAR_FILE, source)))?;
         }
         self.last_sync = now;
         Ok(())
@@ -137,6 +141,9 @@ impl LogWriter {
     /// [`LogError::Failed`] when a segment cannot be removed.
     pub fn done(&mut self, sequences: &[Sequence]) -> Result<(), LogError> {
         self.check()?;
+        if self.files.failpoints.pass(Failpoint::DoneTold).is_err() {
+            return Ok(());
+        }
         for sequence in sequences {
             self.pending.done(sequence.0);
         }
@@ -153,7 +160,11 @@ impl LogWriter {
             // What a failed write left behind would be taken for a change after closing.
             self.rotate()?;
         }
-        self.mark_durably(true)
+        let passed = self.files.pass("write", SIDECAR_FILE, Failpoint::Seal);
+        self.checked(passed)?;
+        self.mark_durably(true)?;
+        let passed = self.files.pass("write", SIDECAR_FILE, Failpoint::Sealed);
+        self.checked(passed)
     }
 
     /// Returns the sequence up to which all entries are done.
@@ -244,6 +255,9 @@ impl LogWriter {
             self.rotate()?;
         }
         let mut group = Group::new(self.active.segment, self.next_number, self.durable, self.seed);
+        group
+            .bytes
+            .reserve_exact(usize::try_from(bytes).unwrap_or_default());
         let last = frames.iter().map(|frame| frame.sequence).max().unwrap_or(0);
         let highest = self.pending.highest().max(last);
         let commit = (self.first_segment(), self.pending.watermark(), highest);
@@ -253,7 +267,10 @@ impl LogWriter {
             (sequence, Place { offset, ..place })
         });
         let places: Vec<(u64, Place)> = places.collect();
-        let written = self.active.file.append(&group.bytes);
+        let failpoints = self.files.failpoints.clone();
+        let written = failpoints.pass(Failpoint::GroupWrite);
+        let written = written.and_then(|()| self.active.file.append(&group.bytes));
+        let written = written.and_then(|()| failpoints.pass(Failpoint::GroupWritten));
         self.note_on_disk(group.bytes.len() as u64);
         if written.is_err() {
             self.active.is_broken = true;
@@ -289,7 +306,10 @@ impl LogWriter {
             self.sync_active()?;
         }
         let header = self.next_header();
-        let created = create_segment(&self.files, &header, &[]);
+        let passed = self
+            .files
+            .pass("create", &segment_name(header.segment), Failpoint::RotateCreate);
+        let created = passed.and_then(|()| create_segment(&self.files, &header, &[]));
         let (file, len) = self.checked(created)?;
         debug!(
             log = self.files.storage.place(),
@@ -305,11 +325,18 @@ impl LogWriter {
         };
         self.segments.insert(header.segment, len);
         self.durable = header.base + len;
+        let passed = self.files.pass("write", SIDECAR_FILE, Failpoint::RotateMark);
+        self.checked(passed)?;
         self.mark_durably(false)
     }
 
     pub(super) fn sync_active(&mut self) -> Result<(), LogError> {
-        let synced = self.active.file.sync();
+        let began = Instant::now();
+        let failpoints = self.files.failpoints.clone();
+        let synced = failpoints.pass(Failpoint::SegmentSync);
+        let synced = synced.and_then(|()| self.active.file.sync());
+        let synced = synced.and_then(|()| failpoints.pass(Failpoint::SegmentSynced));
+        metrics::synced(began.elapsed());
         let name = segment_name(self.active.segment);
         self.checked(synced.map_err(|source| sync_failure(&name, source)))?;
         self.syncs += 1;

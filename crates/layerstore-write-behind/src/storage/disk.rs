@@ -69,14 +69,14 @@ impl Storage for DiskStorage {
             .read(true)
             .write(self.lock.is_some())
             .open(self.dir.join(name))?;
-        Ok(Box::new(DiskFile(file)))
+        Ok(Box::new(DiskFile::new(file)))
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn StorageFile>> {
         self.for_change()?;
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(true);
-        Ok(Box::new(DiskFile(options.open(self.dir.join(name))?)))
+        Ok(Box::new(DiskFile::new(options.open(self.dir.join(name))?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -96,28 +96,51 @@ impl Storage for DiskStorage {
 }
 
 #[derive(Debug)]
-struct DiskFile(File);
+struct DiskFile {
+    file: File,
+    /// Nothing but appends since the file was last moved to its end.
+    is_at_end: bool,
+}
+
+impl DiskFile {
+    fn new(file: File) -> Self {
+        Self {
+            file,
+            is_at_end: false,
+        }
+    }
+
+    fn seek(&mut self, to: SeekFrom) -> io::Result<()> {
+        self.is_at_end = false;
+        self.file.seek(to).map(drop)
+    }
+}
 
 impl StorageFile for DiskFile {
     fn len(&mut self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.seek(SeekFrom::End(0))?;
-        self.0.write_all(bytes)
+        if !self.is_at_end {
+            self.seek(SeekFrom::End(0))?;
+        }
+        let written = self.file.write_all(bytes);
+        // Wherever a write that failed has left off, the next goes to the end.
+        self.is_at_end = written.is_ok();
+        written
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.seek(SeekFrom::Start(offset))?;
-        self.0.write_all(bytes)
+        self.seek(SeekFrom::Start(offset))?;
+        self.file.write_all(bytes)
     }
 
     fn read_at(&mut self, offset: u64, mut buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.seek(SeekFrom::Start(offset))?;
+        self.seek(SeekFrom::Start(offset))?;
         let mut total = 0;
         while !buffer.is_empty() {
-            match self.0.read(buffer) {
+            match self.file.read(buffer) {
                 Ok(0) => break,
                 Ok(read) => {
                     total += read;
@@ -132,7 +155,7 @@ impl StorageFile for DiskFile {
 
     fn sync(&mut self) -> io::Result<()> {
         // The length goes with the data; times need not.
-        self.0.sync_data()
+        self.file.sync_data()
     }
 }
 

@@ -119,6 +119,31 @@ fn l5_a_log_full_of_pending_entries_says_so_and_goes_on_when_some_are_done() {
 }
 
 #[test]
+fn l6_what_is_done_above_the_watermark_is_not_given_again_once_it_is_forgotten() {
+    let disk = SimulatedDisk::new();
+    let options = options(SyncPolicy::Always);
+    let (mut log, _) = open(&disk, options.clone()).unwrap();
+    let mut last = 0;
+    while let Ok(appended) = log.append(&[encoded(last + 1, 200)], NOW) {
+        last = appended.last.0;
+    }
+    log.done(&(2..=last).step_by(2).map(Sequence).collect::<Vec<_>>())
+        .unwrap();
+    let given = |disk: &SimulatedDisk| {
+        let (mut log, _) = open(&disk.after(Restart::Drop, 0), options.clone()).unwrap();
+        contents(&mut log).len() as u64
+    };
+    assert_eq!(given(&disk), last, "memory alone knows what is done");
+    log.forget_done(NOW).unwrap();
+    assert_eq!(given(&disk), last.div_ceil(2));
+    assert!(log.bytes() <= options.max_bytes);
+    log.done(&(1..=last).step_by(2).map(Sequence).collect::<Vec<_>>())
+        .unwrap();
+    log.forget_done(NOW).unwrap();
+    assert_eq!(given(&disk), 0);
+}
+
+#[test]
 fn an_append_larger_than_a_segment_is_refused_and_harms_nothing() {
     let disk = SimulatedDisk::new();
     let (mut log, _) = open(&disk, options(SyncPolicy::Always)).unwrap();

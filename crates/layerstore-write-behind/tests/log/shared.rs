@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use layerstore_record::Millis;
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::disk::{Restart, SimulatedDisk};
@@ -187,4 +188,25 @@ async fn an_interval_is_kept_without_further_appends() {
     tokio::time::timeout(DEADLINE, synced).await.unwrap().unwrap();
     let found = open(&disk.after(Restart::Drop, 0), large(SyncPolicy::Os)).await;
     assert_eq!(found.stats().pending, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn l6_an_append_that_nobody_took_the_answer_of_does_not_stay_for_ever() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk, large(SyncPolicy::Always)).await;
+    let kept = log.append(vec![encoded(1, 20)]).await.unwrap();
+    // Asked once, and given up: the answer comes when nobody waits any more, or lies there and is never looked at.
+    for number in 2..20 {
+        let asked = log.append(vec![encoded(number, 20)]).now_or_never();
+        assert!(asked.is_none_or(|answer| answer.is_ok_and(|own| {
+            log.done([own.first]);
+            true
+        })));
+    }
+    let mut stats = log.watch();
+    let left = stats.wait_for(|stats| stats.last == Sequence(19) && stats.pending == 1);
+    let left = tokio::time::timeout(DEADLINE, left).await;
+    assert!(left.is_ok(), "{:?}", log.stats());
+    let found = log.pending_after(Sequence(0), u64::MAX).await.unwrap();
+    assert_eq!(found[0].sequence, kept.first);
 }
