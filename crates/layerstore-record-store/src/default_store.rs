@@ -274,6 +274,10 @@ impl RecordStore for DefaultRecordStore {
         self.core.evict(key).await
     }
 
+    async fn forget(&self, key: &Key) -> Result<bool, RecordStoreError> {
+        self.core.forget_known(key).await
+    }
+
     async fn clear_memory(&self) -> Result<usize, RecordStoreError> {
         self.core.clear_memory().await
     }

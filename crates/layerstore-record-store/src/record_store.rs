@@ -261,6 +261,14 @@ pub trait RecordStore: Send + Sync + 'static {
     /// `Deadline`, `Reentrant`, `Closed`; and as [`set`](Self::set) when an idle deadline has to be persisted first.
     async fn evict(&self, key: &Key) -> Result<bool, RecordStoreError>;
 
+    /// Drops what memory knows of a key, also that there is no record, so that the next read asks the data store; returns whether a record was
+    /// there. For who knows that the data store holds something else now: nothing is written first, an idle deadline that reads have moved
+    /// is lost. A backup stays.
+    ///
+    /// # Errors
+    /// `Deadline`, `Reentrant`, `Closed`.
+    async fn forget(&self, key: &Key) -> Result<bool, RecordStoreError>;
+
     /// Drops from memory every record that the data store has; returns how many. Reads load them again. The future dropped, some
     /// are gone and others are there, each of them whole.
     ///

@@ -1,4 +1,4 @@
-//! Verbs of memory alone: evict, clear memory, load, preload.
+//! Verbs of memory alone: evict, forget, clear memory, load, preload.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -50,6 +50,23 @@ impl Core {
             pass = self.pass(key, "evict").await?;
         }
         Ok(false)
+    }
+
+    /// Drops what memory knows of a key, whatever that is.
+    pub(crate) async fn forget_known(self: &Arc<Self>, key: &Key) -> Result<bool, RecordStoreError> {
+        self.check_open("forget")?;
+        let pass = self.pass(key, "forget").await?;
+        if self.memory.is_backup(key) {
+            return Ok(false);
+        }
+        let (record, now) = (self.memory.record(key), self.now());
+        if let Some(record) = &record {
+            self.evict_held(&pass, record, now);
+        }
+        self.absent.forget(key);
+        // One under way may bring what the data store held before.
+        self.loads.poison(key);
+        Ok(record.is_some_and(|record| is_live(&record, now)))
     }
 
     /// Makes a write that has to come before an eviction.

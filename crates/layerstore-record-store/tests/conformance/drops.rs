@@ -18,7 +18,7 @@ use layerstore_testkit::doubles::{Call, DawdlingDataStore, Side, SlowDataStore};
 use crate::stage::{Plan, Stage, config, idle, key, map, start, ttl};
 
 /// Every verb that waits.
-pub(crate) const VERBS: [&str; 28] = [
+pub(crate) const VERBS: [&str; 29] = [
     "init",
     "get",
     "get_all",
@@ -40,6 +40,7 @@ pub(crate) const VERBS: [&str; 28] = [
     "put_backup",
     "promote",
     "evict",
+    "forget",
     "clear_memory",
     "delete_all",
     "reset",
@@ -257,6 +258,7 @@ pub(crate) fn begin(verb: &'static str, stage: &Stage) -> BoxFuture<'static, boo
             "put_backup" => store.put_backup(k, backup).await.is_ok(),
             "promote" => store.promote().await.is_ok(),
             "evict" => store.evict(k).await.is_ok(),
+            "forget" => store.forget(k).await.is_ok(),
             "clear_memory" => store.clear_memory().await.is_ok(),
             "delete_all" => store.delete_all().await.is_ok(),
             "reset" => store.reset().await.is_ok(),
@@ -328,7 +330,7 @@ async fn s3_every_verb_dropped_at_every_await_is_whole_or_never_was() {
 }
 
 /// Those that stand in the queue of the key.
-const GATED: [&str; 11] = [
+const GATED: [&str; 12] = [
     "set",
     "put",
     "put_all",
@@ -340,6 +342,7 @@ const GATED: [&str; 11] = [
     "remove_all",
     "put_backup",
     "evict",
+    "forget",
 ];
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use layerstore_data_store::{ErrorKind, InMemoryDataStore, ScanRequest};
+use layerstore_data_store::{ErrorKind, InMemoryDataStore, MapDataStoreExt, ScanRequest, Write};
 use layerstore_engine::{Cursor, HashMapEngine, StorageEngine};
 use layerstore_observer::{OwnedEvent, OwnedPrevious};
 use layerstore_record::{Key, Millis, NodeId, Record, RecordValue, Timestamp, Version};
@@ -87,6 +87,32 @@ async fn s9_a_scan_merges_data_store_memory_and_backups() {
         .from(Bound::Included(key("z")))
         .until(Bound::Excluded(key("a")));
     assert_eq!(scan(&*stage.store, empty).await, []);
+}
+
+#[tokio::test]
+async fn s9_forget_drops_what_memory_knows_also_that_there_is_nothing() {
+    let stage = Stage::new().await;
+    stage.set("there", 1).await;
+    assert_eq!(stage.get("absent").await, None);
+    for name in ["there", "absent"] {
+        // Behind the store's back, as one that gives up a write does.
+        let write = Write::new(map(), key(name), backup(5));
+        assert!(stage.below.apply_one(write).await.is_applied());
+    }
+    assert_eq!(
+        (stage.get("there").await, stage.get("absent").await),
+        (Some(1), None)
+    );
+    assert!(stage.store.forget(&key("there")).await.unwrap());
+    assert!(!stage.store.forget(&key("absent")).await.unwrap());
+    assert_eq!(
+        (stage.get("there").await, stage.get("absent").await),
+        (Some(5), Some(5))
+    );
+    // A backup is nowhere else.
+    stage.store.put_backup(&key("backup"), backup(3)).await.unwrap();
+    assert!(!stage.store.forget(&key("backup")).await.unwrap());
+    assert_eq!(stage.store.stats().backups, 1);
 }
 
 #[tokio::test]

@@ -179,6 +179,7 @@ async fn act(verb: &str, stage: &Stage) {
         "resident_len" => assert!(store.resident_len() < 2),
         "scan_resident" => drop(store.scan_resident(&Cursor::start(), 10)),
         "evict" => drop(store.evict(k).await.unwrap()),
+        "forget" => drop(store.forget(k).await.unwrap()),
         "clear_memory" => drop(store.clear_memory().await.unwrap()),
         "delete_all" => drop(store.delete_all().await.unwrap()),
         "reset" => drop(store.reset().await.unwrap()),
