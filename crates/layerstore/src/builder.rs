@@ -14,6 +14,9 @@ use layerstore_record_store::{
 use tokio::runtime::Handle;
 
 use crate::backend::{Backend, Context, OpenDataStore};
+#[cfg(feature = "write-behind")]
+use crate::behind::WriteBehindSettings;
+use crate::behind::{self, Asked};
 use crate::config::ConfigError;
 #[cfg(feature = "toml")]
 use crate::config::Origin;
@@ -54,6 +57,7 @@ enum Below {
 #[must_use]
 pub struct Builder {
     below: Below,
+    write_behind: Option<Asked>,
     engines: EngineMaker,
     observers: Vec<Arc<dyn MutationObserver>>,
     clock: Arc<dyn Clock>,
@@ -76,6 +80,7 @@ impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             below: Below::Configured(Backend::embedded(DEFAULT_DIRECTORY)),
+            write_behind: None,
             engines: Arc::new(|_, _| Arc::new(HashMapEngine::new()) as Arc<dyn StorageEngine>),
             observers: Vec::new(),
             clock: Arc::new(SystemClock),
@@ -107,6 +112,7 @@ impl Builder {
         let new = Self::new();
         Self {
             below: Below::Configured(file.backend),
+            write_behind: file.write_behind,
             node: file.node,
             shared: file.shared,
             defaults: file.defaults,
@@ -152,6 +158,47 @@ impl Builder {
     pub fn open_data_store(mut self, store: OpenDataStore) -> Self {
         self.below = Below::Open(store);
         self
+    }
+
+    /// Acknowledges writes before the data store has them, and writes them there later; by default after they are in a durable log, whose place
+    /// is a folder of an embedded store's directory or that of
+    /// [`log_directory`](WriteBehindSettings::log_directory). A store of your own that acknowledges later is handed in as it is.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use layerstore::{Layerstore, WriteBehindSettings};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let directory = directory.path();
+    /// let store = Layerstore::builder()
+    ///     .embedded(directory)
+    ///     .write_behind(WriteBehindSettings::new().delay(Duration::from_millis(200)))
+    ///     .build()
+    ///     .await?;
+    /// store.map::<String>("users")?.set("alice", &"Alice".to_owned()).await?; // in the log, which is synced
+    /// let report = store.close(Duration::from_secs(10)).await;
+    /// assert!(report.is_complete(), "and now in the embedded store");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "write-behind")]
+    pub fn write_behind(mut self, settings: WriteBehindSettings) -> Self {
+        self.write_behind = Some(Asked::With(Box::new(settings)));
+        self
+    }
+
+    /// Returns where the log of write-behind is, or will be, without opening anything: to look at one with
+    /// [`inspect`](crate::write_behind::inspect). `None` without write-behind, or without a log.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where there is to be one, and nothing says where.
+    #[cfg(feature = "write-behind")]
+    pub fn log_directory(&self) -> Result<Option<PathBuf>, Error> {
+        let asked = self.write_behind.as_ref();
+        let place = asked.map_or(Ok(None), |asked| asked.log_directory(self.backend()));
+        place.map_err(|error| self.locate(error).into())
     }
 
     /// Makes the engines of partitions in your own way.
@@ -244,17 +291,7 @@ impl Builder {
         self.check().map_err(|error| self.locate(error))?;
         let runtime = Handle::try_current()
             .map_err(|_| ConfigError::new("", "there is no Tokio runtime: build the store inside one"))?;
-        let context = Context {
-            at: AT.to_owned(),
-            clock: Arc::clone(&self.clock),
-        };
-        let opened = match &self.below {
-            Below::Open(opened) => opened.clone(),
-            Below::Configured(backend) => backend
-                .open(&context)
-                .await
-                .map_err(|error| self.located(error))?,
-        };
+        let opened = self.open().await.map_err(|error| self.located(error))?;
         let node = self.node.unwrap_or_else(NodeId::random);
         let hlc = Arc::new(Hlc::new(node, Arc::clone(&self.clock)));
         let purging = Purging {
@@ -296,10 +333,36 @@ impl Builder {
         Ok(Layerstore::of_inner(inner))
     }
 
+    /// Opens the data store, and write-behind around it.
+    async fn open(&self) -> Result<OpenDataStore, Error> {
+        let asked = self.write_behind.as_ref();
+        match (&self.below, asked) {
+            (Below::Open(opened), None) => Ok(opened.clone()),
+            (Below::Open(opened), Some(asked)) => asked.around(opened.clone(), None, &self.clock).await,
+            (Below::Configured(backend), asked) => {
+                let context = Context {
+                    at: AT.to_owned(),
+                    clock: Arc::clone(&self.clock),
+                };
+                behind::open(backend, asked, &context).await
+            }
+        }
+    }
+
+    /// Returns the data store that is to be opened; none where one is open.
+    fn backend(&self) -> Option<&Backend> {
+        match &self.below {
+            Below::Configured(backend) => Some(backend),
+            Below::Open(_) => None,
+        }
+    }
+
     /// Finds what cannot work before anything is opened.
     fn check(&self) -> Result<(), ConfigError> {
-        if let Below::Configured(backend) = &self.below {
-            backend.check(AT)?;
+        let asked = self.write_behind.as_ref();
+        match self.backend() {
+            Some(backend) => behind::check(backend, asked, AT)?,
+            None => asked.map_or(Ok(()), |asked| asked.check(None))?,
         }
         match self.shared {
             MemoryLimit::Count(0) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use layerstore_record::Clock;
 
 use crate::backend::{Backend, Context, OpenDataStore};
+use crate::behind::{self, Asked};
 use crate::config::ConfigError;
 use crate::config::Origin;
 use crate::data_store_kind::DataStoreKind;
@@ -25,6 +26,8 @@ use crate::error::Error;
 #[derive(Clone)]
 pub struct DataStoreConfig {
     backend: Backend,
+    /// Only of a file.
+    write_behind: Option<Asked>,
     origin: Option<Origin>,
     /// What to call it: an argument without its secrets, or a file.
     shown: String,
@@ -73,6 +76,7 @@ impl DataStoreConfig {
         Self {
             shown: format!("embedded:{}", directory.display()),
             backend: Backend::embedded(directory),
+            write_behind: None,
             origin: None,
         }
     }
@@ -86,6 +90,7 @@ impl DataStoreConfig {
         let file = crate::config::read_file(path).await?;
         Ok(Self {
             backend: file.backend,
+            write_behind: file.write_behind,
             origin: Some(file.origin),
             shown: path.display().to_string(),
         })
@@ -94,6 +99,7 @@ impl DataStoreConfig {
     fn postgres(url: &str) -> Self {
         Self {
             backend: Backend::postgres(url),
+            write_behind: None,
             origin: None,
             shown: crate::backend::shown_address(url),
         }
@@ -103,6 +109,7 @@ impl DataStoreConfig {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         Self {
             backend: Backend::s3(bucket, prefix),
+            write_behind: None,
             origin: None,
             shown: format!("s3://{place}"),
         }
@@ -120,7 +127,8 @@ impl DataStoreConfig {
         self.backend.directories()
     }
 
-    /// Opens the data store alone: without memory in front, maintenance, observers or an archiver.
+    /// Opens the data store alone: without memory in front, maintenance, observers or an archiver. Write-behind, where the file turns it on,
+    /// stands before it: what its log has pending is a part of the store.
     ///
     /// # Errors
     /// [`Error::Config`] names the setting that cannot work, or the cargo feature that is missing; [`Error::Store`] when the
@@ -134,10 +142,11 @@ impl DataStoreConfig {
             (Error::Config(error), Some(origin)) => origin.locate(error).into(),
             (error, _) => error,
         };
-        self.backend
-            .check(&context.at)
-            .map_err(|error| located(error.into()))?;
-        self.backend.open(&context).await.map_err(located)
+        let asked = self.write_behind.as_ref();
+        behind::check(&self.backend, asked, &context.at).map_err(|error| located(error.into()))?;
+        behind::open(&self.backend, asked, &context)
+            .await
+            .map_err(located)
     }
 }
 

@@ -62,13 +62,3 @@ pub(crate) fn absent(what: &str, feature: &str) -> String {
         "{what:?} needs the cargo feature `{feature}`, which this build does not have: build with `--features {feature}`"
     )
 }
-
-/// Says that a later version brings it.
-#[cfg(feature = "toml")]
-pub(crate) fn coming(kind: &str, feature: &str) -> String {
-    format!(
-        "{kind:?} comes with the cargo feature `{feature}`, which version {version} of layerstore does not have yet: \
-         leave it out",
-        version = env!("CARGO_PKG_VERSION"),
-    )
-}

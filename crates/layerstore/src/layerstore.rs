@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use layerstore_data_store::{MapDataStore, VerifyReport};
+use layerstore_data_store::{ErrorKind, FlushError, MapDataStore, StoreError, VerifyReport};
 use layerstore_observer::MutationObserver;
 use layerstore_record::{Clock, Hlc, MapName};
 use layerstore_record_store::{Budget, BuildError, RecordStoreFactory};
@@ -20,8 +20,11 @@ use crate::maintenance::Maintenance;
 use crate::map::Map;
 use crate::partitions::Partitions;
 use crate::records::Records;
-use crate::report::{CloseReport, MapCloseReport};
+use crate::report::{CloseReport, FlushReport, MapCloseReport};
 use crate::settings::MapSettings;
+
+/// Which part of a deadline is kept for answers to arrive: a twentieth.
+const ANSWER: u32 = 20;
 
 /// A store of records in maps: memory in front, a data store below. Cheap to clone; all clones are the same store.
 ///
@@ -37,6 +40,8 @@ use crate::settings::MapSettings;
 /// deadline, with a report of what is not in the final store, and observers are told of the end.
 /// **F4**: settings that cannot work, or contradict each other, are refused before anything is opened, by their name and,
 /// where a file was read, by file, line and column.
+/// **F5**: write-behind that is turned on has a log unless that is turned off, and what the log holds is there after any end of the process. A
+/// dead letter that is discarded leaves memory as well: reads see what the data store holds.
 #[derive(Clone)]
 pub struct Layerstore {
     inner: Arc<Inner>,
@@ -140,6 +145,54 @@ impl Layerstore {
         Ok(self.inner.below.verify().await?)
     }
 
+    /// Returns how write-behind stands, with its dead letters; `None` where it was not turned on.
+    #[cfg(feature = "write-behind")]
+    #[must_use]
+    pub fn write_behind(&self) -> Option<crate::WriteBehind> {
+        let behind = self.inner.below.shared_behind()?;
+        Some(crate::WriteBehind::new(
+            Arc::clone(behind),
+            Arc::clone(&self.inner),
+        ))
+    }
+
+    /// Brings every write that was acknowledged before the call to the final store, and waits for that, at most `deadline`. The report says what is
+    /// not there; it is tried on.
+    pub async fn flush(&self, deadline: Duration) -> FlushReport {
+        let mut report = FlushReport::default();
+        match tokio::time::timeout(deadline, self.flush_all(deadline)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(flushed)) => {
+                report.pending = flushed.pending;
+                report.error = flushed.source;
+            }
+            Err(_) => {
+                let store = self.data_store();
+                let what = format!("no answer within {} ms", deadline.as_millis());
+                let error = StoreError::new(ErrorKind::Timeout, store.name(), "hard_flush", what);
+                report.error = Some(error);
+            }
+        }
+        #[cfg(feature = "write-behind")]
+        {
+            report.dead_letters = self.inner.dead_letters();
+        }
+        report
+    }
+
+    #[cfg_attr(
+        not(feature = "write-behind"),
+        expect(unused_variables, reason = "only write-behind is told how long")
+    )]
+    async fn flush_all(&self, deadline: Duration) -> Result<(), FlushError> {
+        #[cfg(feature = "write-behind")]
+        if let Some(write_behind) = self.inner.below.write_behind() {
+            // It ends a little before, so that its report is heard.
+            return write_behind.flush(deadline - deadline / ANSWER).await;
+        }
+        self.data_store().hard_flush().await
+    }
+
     /// Drops from the data store what removals and expiry left behind and is older than the horizon, now.
     /// It happens by itself now and then; only maps that this store has written to are concerned.
     pub async fn purge(&self) {
@@ -175,10 +228,16 @@ impl Layerstore {
                 }
             }
         }
-        report.data_store = timeout_at(end, self.inner.below.close(left())).await.ok();
+        // The data store ends a little before, so that its report is heard.
+        let closing = self.inner.below.close(left() - left() / ANSWER);
+        report.data_store = timeout_at(end, closing).await.ok();
         #[cfg(all(feature = "toml", feature = "tiered"))]
         {
             report.archiver = self.inner.below.archiver_report();
+        }
+        #[cfg(feature = "write-behind")]
+        {
+            report.dead_letters = self.inner.dead_letters();
         }
         report
     }
@@ -191,6 +250,15 @@ impl Inner {
 
     pub(crate) fn hlc(&self) -> &Arc<Hlc> {
         self.factory.hlc()
+    }
+
+    #[cfg(feature = "write-behind")]
+    fn dead_letters(&self) -> Vec<layerstore_write_behind::DeadLetter> {
+        let write_behind = self.below.write_behind();
+        write_behind.map_or_else(
+            Vec::new,
+            layerstore_write_behind::WriteBehindDataStore::dead_letters,
+        )
     }
 
     pub(crate) fn open_maps(&self) -> Vec<Arc<Partitions>> {

@@ -36,7 +36,12 @@ struct Readme;
 #[doc = include_str!("../../../README.md")]
 struct RepositoryReadme;
 
+#[cfg(all(doctest, feature = "embedded", feature = "write-behind"))]
+#[doc = include_str!("../../../docs/write-behind.md")]
+struct WriteBehindPage;
+
 mod backend;
+mod behind;
 mod builder;
 mod config;
 mod copy;
@@ -57,6 +62,8 @@ mod settings;
 mod single_flight;
 
 pub use backend::OpenDataStore;
+#[cfg(feature = "write-behind")]
+pub use behind::{Retried, WriteBehind, WriteBehindSettings};
 pub use builder::Builder;
 /// What decoders must do with any bytes; only fuzz targets and tests have it.
 #[cfg(all(feature = "toml", any(test, fuzzing)))]
@@ -76,7 +83,7 @@ pub use into_key::IntoKey;
 pub use layerstore::Layerstore;
 pub use map::Map;
 pub use records::Records;
-pub use report::{CloseReport, MapCloseReport};
+pub use report::{CloseReport, FlushReport, MapCloseReport};
 pub use set::{Set, SetFuture};
 pub use settings::{
     DEFAULT_DIRECTORY, DEFAULT_PARTITIONS, DEFAULT_PURGE_INTERVAL, DEFAULT_SWEEP_INTERVAL, Eviction,
@@ -102,3 +109,8 @@ pub use layerstore_record_store::{
 };
 #[cfg(feature = "tiered")]
 pub use layerstore_tiered as tiered;
+#[cfg(feature = "write-behind")]
+pub use layerstore_write_behind::{
+    self as write_behind, Coalescing, DeadLetter, LogOptions, SyncPolicy, WhenFull, WriteBehindOptions,
+    WriteBehindStatus,
+};

@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 #[cfg(all(feature = "toml", feature = "tiered"))]
 use super::archiving::Archiving;
+#[cfg(feature = "write-behind")]
+use crate::behind::Behind;
 
 /// A data store that was opened as a configuration says, and what was found when it was.
 #[derive(Clone)]
@@ -19,6 +21,8 @@ pub struct OpenDataStore {
     embedded: Option<Arc<layerstore_embedded::KvDataStore>>,
     #[cfg(all(feature = "toml", feature = "tiered"))]
     archiving: Option<Arc<Archiving>>,
+    #[cfg(feature = "write-behind")]
+    behind: Option<Arc<Behind>>,
 }
 
 impl OpenDataStore {
@@ -34,6 +38,8 @@ impl OpenDataStore {
             embedded: None,
             #[cfg(all(feature = "toml", feature = "tiered"))]
             archiving: None,
+            #[cfg(feature = "write-behind")]
+            behind: None,
         }
     }
 
@@ -58,9 +64,18 @@ impl OpenDataStore {
         opened
     }
 
+    /// Takes write-behind around the store for the store; what is known of that stays.
+    #[cfg(feature = "write-behind")]
+    pub(crate) fn behind(mut self, behind: Behind) -> Self {
+        self.store = Arc::clone(&behind.store) as Arc<dyn MapDataStore>;
+        self.behind = Some(Arc::new(behind));
+        self
+    }
+
     /// Adds what was found when the store was opened: never a secret.
     #[cfg(any(
         feature = "embedded",
+        feature = "write-behind",
         all(
             feature = "toml",
             any(feature = "postgres", feature = "_object", feature = "tiered")
@@ -81,6 +96,29 @@ impl OpenDataStore {
     #[must_use]
     pub fn store(&self) -> &Arc<dyn MapDataStore> {
         &self.store
+    }
+
+    /// Returns what the store calls itself that writes are in at last: the one behind, where write-behind stands before it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        #[cfg(feature = "write-behind")]
+        if let Some(behind) = &self.behind {
+            return behind.name;
+        }
+        self.store.name()
+    }
+
+    /// Returns the write-behind that stands before the store, where one does. Where records are in memory, too, dead letters are best retried
+    /// and discarded through [`Layerstore::write_behind`](crate::Layerstore::write_behind), which tells memory.
+    #[cfg(feature = "write-behind")]
+    #[must_use]
+    pub fn write_behind(&self) -> Option<&layerstore_write_behind::WriteBehindDataStore> {
+        self.behind.as_ref().map(|behind| &*behind.store)
+    }
+
+    #[cfg(feature = "write-behind")]
+    pub(crate) fn shared_behind(&self) -> Option<&Arc<Behind>> {
+        self.behind.as_ref()
     }
 
     /// Returns what was found when the store was opened, name by name: where it is, which version answers, what it can do.
@@ -118,11 +156,21 @@ impl OpenDataStore {
     /// Reads everything that the store holds, and reports what is there and what cannot be read.
     ///
     /// An embedded store is looked at row by row, what has ended and what was cleared included; another through its scans. Of a tiered
-    /// store this is what its users see; what each of the [tiers](Self::tiers) holds, these verify.
+    /// store this is what its users see; what each of the [tiers](Self::tiers) holds, these verify. With write-behind, what is pending is
+    /// flushed first, as long as its flush timeout says; of what does not reach an embedded store then, nothing is in the report.
     ///
     /// # Errors
     /// A [`StoreError`] when the list of maps cannot be read. What a map does not give is in its report.
     pub async fn verify(&self) -> Result<VerifyReport, StoreError> {
+        #[cfg(feature = "write-behind")]
+        if let Some(behind) = &self.behind
+            && let Err(error) = behind.store.hard_flush().await
+        {
+            tracing::warn!(
+                pending = error.pending.len(),
+                "a store is verified with writes pending"
+            );
+        }
         #[cfg(feature = "embedded")]
         if let Some(embedded) = &self.embedded {
             return embedded.verify().await;

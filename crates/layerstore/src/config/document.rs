@@ -29,7 +29,7 @@ section! {
         maintenance: MaintenanceSection,
         /// Maps by name, and `default`.
         map: BTreeMap<String, MapSection>,
-        /// Comes with a later version; known by name so that the error can say so.
+        /// Write-behind: taken out before, so that an empty table is told from none.
         write_behind: Setting<toml::Table>,
     }
 }

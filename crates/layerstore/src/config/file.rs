@@ -12,9 +12,9 @@ use super::data_store::{self, Reading};
 use super::document::{Document, MapSection, MemorySection};
 use super::error::{ConfigError, Place};
 use super::section::Section;
-use super::setting::{OrNone, Setting, Span};
+use super::setting::{OrNone, Setting, Span, value};
 use crate::backend::Backend;
-use crate::data_store_kind::coming;
+use crate::behind::{self, Asked, WriteBehindSection};
 use crate::settings::{MapSettings, MemoryLimit};
 
 /// The version of the file's format.
@@ -28,6 +28,7 @@ pub(super) const DEFAULT_MAP: &str = "default";
 pub(crate) struct ConfigFile {
     pub(crate) node: Option<NodeId>,
     pub(crate) backend: Backend,
+    pub(crate) write_behind: Option<Asked>,
     pub(crate) shared: MemoryLimit,
     pub(crate) sweep_interval: Option<Duration>,
     pub(crate) purge_interval: Option<Duration>,
@@ -101,13 +102,30 @@ fn read_into(
 ) -> Result<ConfigFile, ConfigError> {
     let mut root = DeTable::parse(text).map_err(|error| wrong_at(text, String::new(), &error))?;
     let below = data_store::take(&mut root, text, (data_store::TABLE, data_store::TABLE))?;
+    let behind = match root.get_ref().contains_key(behind::TABLE) {
+        true => Some(data_store::take(&mut root, text, (behind::TABLE, behind::TABLE))?),
+        false => None,
+    };
     let document: Document = serde_path_to_error::deserialize(Deserializer::from(root))
         .map_err(|error| wrong(text, None, &error))?;
     note_places(&document, text, places);
     check_format(&document)?;
     let mut reading = Reading { text, origin, places };
     let backend = reading.backend(below, data_store::TABLE)?;
-    interpret(document, backend)
+    let write_behind = match behind {
+        Some(table) => {
+            let whole = place(text, &table.span());
+            reading.places.insert(behind::TABLE.to_owned(), whole);
+            let sited = reading.section::<WriteBehindSection>(table, behind::TABLE)?;
+            Some(behind::asked(&sited.section, origin)?)
+        }
+        None => None,
+    };
+    let config = interpret(document, backend)?;
+    Ok(ConfigFile {
+        write_behind,
+        ..config
+    })
 }
 
 /// Says what is wrong with a value, by the name that leads there, from the table `at` on.
@@ -148,12 +166,6 @@ fn check_format(document: &Document) -> Result<(), ConfigError> {
 }
 
 fn interpret(document: Document, backend: Backend) -> Result<ConfigFile, ConfigError> {
-    if document.write_behind.is_some() {
-        return Err(ConfigError::new(
-            "write_behind",
-            coming("write_behind", "write-behind"),
-        ));
-    }
     let mut maps = BTreeMap::new();
     for (name, section) in document.map {
         let settings = map(&name, &section)?;
@@ -162,6 +174,7 @@ fn interpret(document: Document, backend: Backend) -> Result<ConfigFile, ConfigE
     Ok(ConfigFile {
         node: document.node_id.as_ref().map(node).transpose()?,
         backend,
+        write_behind: None,
         shared: shared(&document.memory)?,
         sweep_interval: span(&document.maintenance.sweep_interval),
         purge_interval: span(&document.maintenance.purge_interval),
@@ -243,10 +256,6 @@ fn span(setting: &Setting<Span>) -> Option<Duration> {
     value(setting).map(|span| span.0)
 }
 
-fn value<T: Copy>(setting: &Setting<T>) -> Option<T> {
-    setting.as_ref().map(|setting| *setting.get_ref())
-}
-
 /// Notes where the settings stand, for what is found wrong after the file was read.
 fn note_places(document: &Document, text: &str, places: &mut BTreeMap<String, Place>) {
     let mut note = |table: &str, spans: Vec<(&str, Option<Range<usize>>)>| {
@@ -257,10 +266,6 @@ fn note_places(document: &Document, text: &str, places: &mut BTreeMap<String, Pl
         }
     };
     note("", document.spans());
-    note(
-        "",
-        vec![("write_behind", document.write_behind.as_ref().map(Spanned::span))],
-    );
     note("memory.", document.memory.spans());
     note("maintenance.", document.maintenance.spans());
     for (name, section) in &document.map {

@@ -49,6 +49,7 @@ fn said(config: &ConfigFile) -> String {
     let ConfigFile {
         node,
         backend,
+        write_behind,
         shared,
         sweep_interval,
         purge_interval,
@@ -58,12 +59,16 @@ fn said(config: &ConfigFile) -> String {
         origin: _,
     } = config;
     format!(
-        "{node:?} {backend:?} {shared:?} {sweep_interval:?} {purge_interval:?} {tombstone_horizon:?} {defaults:?} {maps:?}"
+        "{node:?} {backend:?} {write_behind:?} {shared:?} {sweep_interval:?} {purge_interval:?} {tombstone_horizon:?} {defaults:?} {maps:?}"
     )
 }
 
-/// Writes a configuration as a file; `None` for numbers that TOML has no form for.
+/// Writes a configuration as a file; `None` for numbers that TOML has no form for, and for write-behind, whose settings were turned into
+/// those of its store.
 fn written(config: &ConfigFile) -> Option<String> {
+    if config.write_behind.is_some() {
+        return None;
+    }
     let mut file = Table::from_iter([("format".to_owned(), Value::Integer(1))]);
     if let Some(node) = config.node {
         file.insert("node_id".into(), format!("{:x}", node.0).into());

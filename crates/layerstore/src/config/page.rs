@@ -3,6 +3,7 @@ use std::fmt::Write;
 use super::data_store::kinds;
 use super::document::{DataStoreSection, Document, MaintenanceSection, MapSection, MemorySection};
 use super::section::{Described, Section};
+use crate::behind::WriteBehindSection;
 
 /// What stands before the tables.
 const INTRODUCTION: &str = "\
@@ -74,6 +75,20 @@ service = \"s3\"
 options = { bucket = \"archive\", region = \"eu-central-1\", secret_access_key = { file = \"secret/s3\" } }
 ```
 
+Writes are acknowledged once they are in a durable log, and go to the data store in batches a second later, with two lines more around
+whatever the store is ([write-behind.md](write-behind.md)):
+
+```toml
+format = 1
+
+[data_store]
+kind = \"postgres\"
+url = { env = \"DATABASE_URL\" }
+
+[write_behind]
+delay = \"1s\"
+```
+
 Durations are written as `\"500ms\"`, `\"1h 30m\"` or `\"7days\"` and are at least 1 ms; sizes as `\"64KiB\"`, `\"1GiB\"` (powers of 1,024) or
 `\"500MB\"` (powers of 1,000). `\"none\"` undoes what `[map.default]` says.
 ";
@@ -105,6 +120,12 @@ pub fn config_page() -> String {
         let title = format!("`[data_store]` of `kind = {:?}`", known.kind.name());
         table(&mut page, &title, &known.about, known.settings);
     }
+    table(
+        &mut page,
+        "`[write_behind]`",
+        &WriteBehindSection::about(),
+        WriteBehindSection::described(),
+    );
     table(
         &mut page,
         "`[memory]`",

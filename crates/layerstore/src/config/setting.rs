@@ -22,6 +22,11 @@ pub(crate) fn placed<T>(value: T) -> Spanned<T> {
     Spanned::new(0..0, value)
 }
 
+/// Returns what the file says.
+pub(crate) fn value<T: Copy>(setting: &Setting<T>) -> Option<T> {
+    setting.as_ref().map(|setting| *setting.get_ref())
+}
+
 /// A kind of value, as the documentation names and shows it.
 pub(crate) trait Kind: fmt::Display {
     /// Says what may be written.
@@ -180,6 +185,21 @@ fn span<E: Error>(text: &str) -> Result<Span, E> {
         return Err(E::custom("a duration is at least 1 ms"));
     }
     Ok(Span(span))
+}
+
+/// Reads one of a few words, or a span.
+pub(crate) fn span_or<'de, D: Deserializer<'de>, T: Copy>(
+    deserializer: D,
+    rule: &str,
+    words: &[(&str, T)],
+    make: impl FnOnce(Span) -> T,
+) -> Result<T, D::Error> {
+    let text = text(deserializer, rule)?;
+    if let Some((_, word)) = words.iter().find(|(word, _)| *word == text) {
+        return Ok(*word);
+    }
+    humantime::parse_duration(&text).map_err(|_| D::Error::custom(rule))?;
+    span(&text).map(make)
 }
 
 fn or_none<T, E>(text: &str, read: impl FnOnce(&str) -> Result<T, E>) -> Result<OrNone<T>, E> {

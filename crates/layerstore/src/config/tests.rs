@@ -1,5 +1,6 @@
 #[cfg(feature = "tiered")]
 mod tiered;
+mod write_behind;
 
 use std::path::Path;
 use std::time::Duration;
@@ -222,11 +223,16 @@ fn a_backend_that_is_not_here_is_refused_by_the_name_of_its_feature() {
             "{error}"
         );
     }
-    let error = refused("format = 1\n[write_behind]\ndelay = \"1s\"\n");
-    assert!(
-        error.starts_with("layerstore.toml:2:1: write_behind: ") && error.contains("`write-behind`"),
-        "{error}"
-    );
+    if !cfg!(feature = "write-behind") {
+        let parsed = config("format = 1\n[write_behind]\ndelay = \"1s\"\n");
+        let checked = parsed.write_behind.unwrap().check(Some(&parsed.backend));
+        let error = parsed.origin.locate(checked.unwrap_err()).to_string();
+        assert!(
+            error.starts_with("etc/layerstore.toml:2:1: write_behind: ")
+                && error.contains("`--features write-behind`"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
@@ -257,7 +263,7 @@ fn the_pages_examples_are_configurations() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(examples.len(), 4);
+    assert_eq!(examples.len(), 5);
     for example in &examples {
         config(example);
     }

@@ -16,12 +16,16 @@ mod copy;
 mod drops;
 mod life;
 mod log;
+#[cfg(any(feature = "write-behind", all(feature = "tiered", feature = "fs")))]
+mod opening;
 mod restarts;
 mod settings;
 mod thread_safety;
 #[cfg(all(feature = "tiered", feature = "fs"))]
 mod tiered;
 mod verbs;
+#[cfg(feature = "write-behind")]
+mod write_behind;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, TryStreamExt};
-use layerstore::data_store::{ErrorKind, MapDataStoreExt, StoreError};
+use layerstore::data_store::MapDataStoreExt;
 use layerstore::{Builder, DataStoreConfig, DataStoreKind, Layerstore, Map, MapName, ScanRequest};
 use layerstore_testkit::clock::ManualClock;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
+use super::opening::open_once_free;
 use super::{DEADLINE, User, user};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -54,19 +55,7 @@ impl Shop {
 
     /// Opens the store as soon as nothing holds its directory: an opening that was dropped lets go of it on a thread of its own.
     async fn open_once_free(&self) -> Layerstore {
-        let opening = async {
-            loop {
-                match self.builder().await.build().await {
-                    Ok(store) => return store,
-                    Err(error) => {
-                        let kind = error.store_error().map(StoreError::kind);
-                        assert_eq!(kind, Some(ErrorKind::AlreadyOpen), "{error}");
-                    }
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, opening).await.unwrap()
+        open_once_free(|| self.builder()).await
     }
 
     /// A store whose four records are in cold.
