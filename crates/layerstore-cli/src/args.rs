@@ -17,8 +17,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial (some lines were rejected, or a copy differs), 4 not found,
-5 unavailable, 6 corrupt, 130 interrupted";
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 partial (some lines or dead letters were refused, a copy differs, a salvage
+lost something), 4 not found, 5 unavailable, 6 corrupt, 130 interrupted";
 
 /// Where the records are.
 #[derive(Debug, Args)]
@@ -53,6 +53,12 @@ pub(crate) enum Command {
     Verify,
     /// Copy records from one store to another: versions, expiry and removals included
     Copy(Copy),
+    /// Show, retry or throw away the writes that the data store refused for good
+    #[cfg(feature = "write-behind")]
+    DeadLetters(DeadLetters),
+    /// Look at the log of write-behind, or save what can be read of a damaged one
+    #[cfg(feature = "write-behind")]
+    Log(Log),
 }
 
 #[derive(Debug, Args)]
@@ -167,6 +173,71 @@ pub(crate) struct Copy {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto)]
     pub(crate) progress: Progress,
+}
+
+#[cfg(feature = "write-behind")]
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetters {
+    #[command(subcommand)]
+    pub(crate) what: DeadLettersCommand,
+}
+
+#[cfg(feature = "write-behind")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLettersCommand {
+    /// Show them: map, key, whether it stores or removes, version, and why it was refused
+    List {
+        /// Only those of this map
+        #[arg(long, value_name = "MAP")]
+        map: Option<String>,
+    },
+    /// Try them again, and say what became of each
+    Retry(Chosen),
+    /// Throw them away: the keys hold again what the data store has
+    Discard(Chosen),
+}
+
+#[cfg(feature = "write-behind")]
+#[derive(Debug, Args)]
+pub(crate) struct Chosen {
+    /// The map
+    #[arg(long, value_name = "MAP")]
+    pub(crate) map: Option<String>,
+    /// The keys, of the map that --map names
+    #[arg(
+        value_name = "KEY",
+        required_unless_present = "all",
+        conflicts_with = "all",
+        requires = "map"
+    )]
+    pub(crate) keys: Vec<String>,
+    /// All of them; of the map that --map names, where it does
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[cfg(feature = "write-behind")]
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    #[command(subcommand)]
+    pub(crate) what: LogCommand,
+}
+
+#[cfg(feature = "write-behind")]
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Show what the files of a log hold, without changing them, also while it is open elsewhere
+    Inspect {
+        /// The directory of the log [default: where the configuration has it]
+        dir: Option<PathBuf>,
+    },
+    /// Take over what can be read of a damaged log into a new one; the old one is only read
+    Salvage {
+        /// The directory of the damaged log
+        from: PathBuf,
+        /// The directory of the new log, which is empty or not there
+        to: PathBuf,
+    },
 }
 
 const STORES: &str = "\

@@ -131,6 +131,10 @@ fn of_store(error: &StoreError) -> (Exit, Option<&'static str>) {
             let advice = "end that process, or wait for it; or name another directory with --data";
             (Exit::Unavailable, Some(advice))
         }
+        ErrorKind::Corrupt if error.store() == "write-behind" => {
+            let advice = "look at it with `layerstore log inspect`; `layerstore log salvage FROM TO` takes over what can be read";
+            (Exit::Corrupt, Some(advice))
+        }
         ErrorKind::Corrupt if error.operation() == "open" => (
             Exit::Corrupt,
             Some("keep a copy of the directory as it is, and restore it from a backup"),

@@ -47,11 +47,7 @@ fn text(
     maps: &[(MapName, Records)],
     findings: &[String],
 ) -> Result<(), Failure> {
-    say(&format!(
-        "data store: {}, {}",
-        opened.store().name(),
-        place.shown()
-    ))?;
+    say(&format!("data store: {}, {}", opened.name(), place.shown()))?;
     say_facts("  ", opened)?;
     for (name, tier) in opened.tiers() {
         say(&format!("  {name}: {}", tier.store().name()))?;
@@ -119,7 +115,7 @@ fn found(opened: &OpenDataStore) -> serde_json::Map<String, serde_json::Value> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
-    let kind = opened.store().name();
+    let kind = opened.name();
     [
         ("data_store".to_owned(), kind.into()),
         ("found".to_owned(), facts.into()),

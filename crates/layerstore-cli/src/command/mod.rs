@@ -1,13 +1,19 @@
 //! The commands, one a file; `import` has a folder of its own.
 
 mod check;
+#[cfg(feature = "write-behind")]
+mod dead_letters;
 mod export;
 mod get;
+#[cfg(feature = "write-behind")]
+mod log;
 mod put;
 mod rm;
 mod scan;
 mod stat;
 mod verify;
+#[cfg(feature = "write-behind")]
+mod write_behind;
 
 use layerstore::{Error, Layerstore, MapName};
 
@@ -17,7 +23,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::import;
 use crate::interrupt::interrupted;
-use crate::out::Form;
+use crate::out::{Form, warn};
 use crate::store::{self, Missing};
 
 /// Does what the command line says.
@@ -27,6 +33,9 @@ pub(crate) async fn run(place: &Place, form: Form, command: Command) -> Result<E
         Command::Import(args) => import::run(place, form, args).await,
         // So does a copy.
         Command::Copy(args) => copy::run(place, form, args).await,
+        // It needs no store.
+        #[cfg(feature = "write-behind")]
+        Command::Log(args) => log::run(place, form, args).await,
         other => tokio::select! {
             biased;
             () = interrupted() => Err(Failure::new(Exit::Interrupted, "interrupted")),
@@ -46,6 +55,11 @@ async fn one(place: &Place, form: Form, command: Command) -> Result<Exit, Failur
     let store = place.open(missing).await?;
     let done = with(&store, place, form, command).await;
     let closed = store::close(&store).await;
+    if let Ok(left) = &closed
+        && let Some(left) = left.shown(&place.command())
+    {
+        warn(&left);
+    }
     let exit = done?;
     closed?;
     Ok(exit)
@@ -65,6 +79,10 @@ fn check(command: &Command) -> Result<(), Failure> {
             map_name(&args.map)?;
             put::record(args).map(drop)
         }
+        #[cfg(feature = "write-behind")]
+        Command::DeadLetters(args) => dead_letters::check(args),
+        #[cfg(feature = "write-behind")]
+        Command::Log(_) => Ok(()),
         Command::Stat | Command::Check | Command::Verify | Command::Copy(_) => Ok(()),
     }
 }
@@ -78,6 +96,10 @@ pub(crate) fn map_name(text: &str) -> Result<(), Failure> {
 async fn with(store: &Layerstore, place: &Place, form: Form, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Import(_) | Command::Copy(_) => Ok(Exit::Done),
+        #[cfg(feature = "write-behind")]
+        Command::Log(_) => Ok(Exit::Done),
+        #[cfg(feature = "write-behind")]
+        Command::DeadLetters(args) => dead_letters::run(store, place, form, &args).await,
         Command::Export(args) => export::run(store, form, args).await,
         Command::Get(args) => get::run(store, place, form, &args).await,
         Command::Put(args) => put::run(store, form, &args).await,

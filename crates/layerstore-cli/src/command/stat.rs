@@ -4,7 +4,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{Form, say, shown};
 
-/// Counts records and bytes, map by map, by reading all of them.
+/// Counts records and bytes, map by map, by reading all of them; with write-behind, shows how that stands.
 pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure> {
     let maps = store.verify().await?.maps;
     for map in &maps {
@@ -16,6 +16,8 @@ pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure>
     if maps.is_empty() && !form.is_json() {
         say("no maps")?;
     }
+    #[cfg(feature = "write-behind")]
+    super::write_behind::say_status(store, form)?;
     let damaged = maps
         .iter()
         .find(|map| map.corrupt_count > 0 || map.unreadable.is_some());

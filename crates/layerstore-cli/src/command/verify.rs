@@ -11,6 +11,8 @@ pub(super) async fn run(store: &Layerstore, form: Form) -> Result<Exit, Failure>
     for (name, tier) in store.open_data_store().tiers() {
         damaged += say_reports(&tier.verify().await?, Some(name), form)?;
     }
+    #[cfg(feature = "write-behind")]
+    super::write_behind::say_pending(store, form)?;
     let records: u64 = whole.maps.iter().map(|map| map.live).sum();
     if damaged > 0 {
         let what = format!("{damaged} records or maps are corrupt, as listed; {records} records are sound");

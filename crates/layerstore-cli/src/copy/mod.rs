@@ -16,7 +16,8 @@ use crate::args::{self, Place};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::interrupted;
-use crate::out::Form;
+use crate::out::{Form, warn};
+use crate::store::Left;
 use shown::Shown;
 
 /// How long closing a store may take.
@@ -121,6 +122,15 @@ fn stopped(shown: &Shown, failure: Failure) -> Failure {
 async fn close(source: &OpenDataStore, target: &OpenDataStore) -> Result<(), Failure> {
     for (name, store) in [("--to", target), ("--from", source)] {
         let report = store.close(CLOSE_DEADLINE).await;
+        if let Some(left) = Left::of(store, &report) {
+            if left.pending > 0 {
+                let pending = left.pending;
+                warn(&format!(
+                    "{name}: {pending} records are pending: acknowledged, in its log, and not in its data store yet"
+                ));
+            }
+            continue;
+        }
         if let Some(error) = report.error {
             return Err(Failure::from(error).during(&format!("closing {name}")));
         }

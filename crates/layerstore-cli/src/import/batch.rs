@@ -7,6 +7,7 @@ use layerstore::{
 
 use super::source::Batch;
 use super::tally::{Change, Tally};
+use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Writes batches to a map.
@@ -15,6 +16,8 @@ pub(super) struct Writer {
     pub(super) options: WriteOptions,
     /// Whether the time to live of records that are there is to begin anew.
     pub(super) renews: bool,
+    /// Whether what was acknowledged is durable only after a flush.
+    pub(super) flushes: bool,
 }
 
 /// What became of a batch.
@@ -67,6 +70,20 @@ impl Writer {
             }
         }
         Ok(outcome)
+    }
+
+    /// Makes durable what was written, where writing alone does not.
+    pub(super) async fn flush(&self) -> Result<(), Failure> {
+        if !self.flushes {
+            return Ok(());
+        }
+        self.records.hard_flush().await.map_err(|flushed| {
+            let what = flushed.to_string();
+            match flushed.source {
+                Some(error) => Failure::from(error).during(&what),
+                None => Failure::new(Exit::Failed, what),
+            }
+        })
     }
 
     fn change(&self, value: &Value, held: Option<&Record>) -> Change {

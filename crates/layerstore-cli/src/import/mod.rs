@@ -24,7 +24,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use layerstore::{Records, WriteOptions};
+use layerstore::{Layerstore, WriteOptions};
 use tokio::sync::mpsc;
 
 use batch::Writer;
@@ -41,7 +41,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::interrupt::interrupted;
 use crate::out::Form;
-use crate::store::{self, Missing};
+use crate::store::{self, Left, Missing};
 
 /// Imports a file. Ctrl-C ends it after the batch in flight.
 pub(crate) async fn run(place: &Place, form: Form, args: Import) -> Result<Exit, Failure> {
@@ -51,21 +51,57 @@ pub(crate) async fn run(place: &Place, form: Form, args: Import) -> Result<Exit,
     map_name(&args.map)?;
     let store = place.open(Missing::Create).await?;
     let report = match store.records(&args.map) {
-        Ok(records) => import(records, source, form, &args, size).await,
+        Ok(records) => {
+            let writer = Writer {
+                options: options(&args),
+                renews: args.ttl.is_some() || records.config().ttl.is_some(),
+                flushes: !acknowledges_what_is_durable(&store),
+                records,
+            };
+            import(writer, source, form, &args, size).await
+        }
         Err(error) => Err(error.into()),
     };
-    let closed = store::close(&store).await;
+    let was_interrupted = report
+        .as_ref()
+        .is_ok_and(|report| matches!(report.end, End::Interrupted));
+    let closed = match was_interrupted {
+        true => store::close_soon(&store).await,
+        false => store::close(&store).await,
+    };
     let mut report = report?;
-    if let Err(failure) = closed
-        && matches!(report.end, End::Done | End::Interrupted)
-    {
-        report.end = End::Failed(failure);
+    match closed {
+        Ok(left) => report.left = left,
+        Err(failure) if matches!(report.end, End::Done | End::Interrupted) => {
+            report.end = End::Failed(failure);
+        }
+        Err(_) => {}
     }
     report.say(place, form, &args)
 }
 
+/// Tells whether an acknowledged write outlives the process: not where write-behind keeps it in memory alone.
+#[cfg(feature = "write-behind")]
+fn acknowledges_what_is_durable(store: &Layerstore) -> bool {
+    let write_behind = store.write_behind();
+    write_behind.is_none_or(|write_behind| write_behind.status().log.is_some())
+}
+
+#[cfg(not(feature = "write-behind"))]
+fn acknowledges_what_is_durable(_: &Layerstore) -> bool {
+    true
+}
+
+fn options(args: &Import) -> WriteOptions {
+    let options = WriteOptions::new();
+    match args.ttl {
+        Some(ttl) => options.ttl(ttl),
+        None => options,
+    }
+}
+
 async fn import(
-    records: Records,
+    writer: Writer,
     source: Source,
     form: Form,
     args: &Import,
@@ -76,21 +112,12 @@ async fn import(
         .clone()
         .unwrap_or_else(|| rejects::default_path(&source.keys.stem));
     let done = Arc::new(AtomicU64::new(0));
-    let mut options = WriteOptions::new();
-    if let Some(ttl) = args.ttl {
-        options = options.ttl(ttl);
-    }
-    let renews = args.ttl.is_some() || records.config().ttl.is_some();
     let mut run = Run {
         rejects: Rejects::new(&args.file, list),
         shown: Shown::new(args.progress, form, size, Arc::clone(&done)),
         tally: Tally::default(),
         strict: args.strict,
-        writer: Writer {
-            records,
-            options,
-            renews,
-        },
+        writer,
     };
     let end = run.all(source.start(done)).await;
     run.shown.end();
@@ -100,6 +127,7 @@ async fn import(
         tally: run.tally,
         rejected: run.rejects.count(),
         list: run.rejects.path().map(Path::to_owned),
+        left: Left::default(),
     })
 }
 
@@ -137,7 +165,13 @@ impl Run {
     }
 
     async fn one(&mut self, mut batch: Batch) -> Result<Option<End>, Failure> {
+        let before = self.tally.clone();
         let written = self.writer.write(&mut batch, &mut self.tally).await?;
+        if let Err(failure) = self.writer.flush().await {
+            // What is in memory alone is not reported.
+            self.tally = before;
+            return Ok(Some(End::Failed(failure)));
+        }
         if let Some(failure) = written.failed {
             return Ok(Some(End::Failed(failure)));
         }

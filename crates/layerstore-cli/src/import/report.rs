@@ -5,6 +5,7 @@ use crate::args::{Import, Place};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::out::{Form, quoted, say};
+use crate::store::Left;
 
 /// How an import ended, and what it did.
 pub(super) struct Report {
@@ -14,6 +15,8 @@ pub(super) struct Report {
     pub(super) rejected: u64,
     /// Where they are listed.
     pub(super) list: Option<PathBuf>,
+    /// What is in the log of write-behind alone.
+    pub(super) left: Left,
 }
 
 /// Why an import ended.
@@ -42,12 +45,13 @@ impl Report {
             Form::Text => self.text(place, args)?,
         }
         let file = args.file.display();
+        let there = self.there();
         match self.end {
-            End::Done if self.rejected > 0 => Ok(Exit::Partial),
+            End::Done if self.rejected > 0 || self.left.dead_letters > 0 => Ok(Exit::Partial),
             End::Done => Ok(Exit::Done),
             End::Interrupted => {
                 let what = format!(
-                    "interrupted: everything up to line {} is in the store",
+                    "interrupted: everything up to line {} is {there}",
                     self.tally.last_line
                 );
                 let failure = Failure::new(Exit::Interrupted, what);
@@ -58,16 +62,25 @@ impl Report {
                 let failure = Failure::new(Exit::Failed, what);
                 let durable = self.tally.last_line;
                 Err(failure.advise(format!(
-                    "correct the line and run the same command again, or leave out --strict; everything up to line {durable} is in the store"
+                    "correct the line and run the same command again, or leave out --strict; everything up to line {durable} is {there}"
                 )))
             }
             End::Failed(failure) => {
                 let what = format!(
-                    "import of {file} stopped after line {}, up to which all is in the store",
+                    "import of {file} stopped after line {}, up to which all is {there}",
                     self.tally.last_line
                 );
                 Err(failure.during(&what))
             }
+        }
+    }
+
+    /// Says where what was imported is.
+    fn there(&self) -> &'static str {
+        if self.left.pending > 0 {
+            "in the store, or pending in its log"
+        } else {
+            "in the store"
         }
     }
 
@@ -83,6 +96,8 @@ impl Report {
             "rejected": self.rejected,
             "rejects": self.list.as_ref().map(|list| list.display().to_string()),
             "durable_line": tally.last_line,
+            "pending": self.left.pending,
+            "dead_letters": self.left.dead_letters,
             "complete": matches!(self.end, End::Done),
         })
         .to_string()
@@ -108,6 +123,9 @@ impl Report {
                 self.rejected,
                 list.display()
             ))?;
+        }
+        if let Some(left) = self.left.shown(&place.command()) {
+            say(&format!("  {left}"))?;
         }
         match (&self.end, &tally.first_key) {
             (End::Done, Some(key)) => say(&next(place, &args.map, key)),

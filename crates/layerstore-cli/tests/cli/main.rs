@@ -19,3 +19,5 @@ mod stores;
 mod terminal;
 #[cfg(all(feature = "tiered", feature = "fs"))]
 mod tiered;
+#[cfg(feature = "write-behind")]
+mod write_behind;

@@ -21,7 +21,10 @@ fn commands(page: &str) -> Vec<String> {
 }
 
 fn run_page(page: &str, at_least: usize) {
-    let shop = Shop::new();
+    run_page_in(&Shop::new(), page, at_least);
+}
+
+fn run_page_in(shop: &Shop, page: &str, at_least: usize) {
     std::fs::create_dir(shop.path("data")).unwrap();
     for file in ["cities.jsonl", "countries.csv"] {
         std::fs::copy(repository("data").join(file), shop.path("data").join(file)).unwrap();
@@ -49,4 +52,15 @@ fn every_command_of_the_readme_runs() {
 #[test]
 fn every_command_of_the_commands_own_page_runs() {
     run_page("crates/layerstore-cli/README.md", 8);
+}
+
+#[cfg(feature = "write-behind")]
+#[test]
+fn every_command_of_the_page_on_write_behind_runs_with_its_first_configuration() {
+    let page = "docs/write-behind.md";
+    let text = std::fs::read_to_string(repository(page)).unwrap();
+    let configuration = text.split("```toml\n").nth(1).unwrap();
+    let shop = Shop::new();
+    shop.write("layerstore.toml", configuration.split("```").next().unwrap());
+    run_page_in(&shop, page, 5);
 }
