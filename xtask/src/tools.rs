@@ -31,6 +31,13 @@ pub(crate) const DENY: Tool = Tool {
     probe: &["--version"],
 };
 
+/// Changes code in small ways, to see whether a test notices.
+pub(crate) const MUTANTS: Tool = Tool {
+    name: "cargo-mutants",
+    version: "27.1.0",
+    probe: &["mutants", "--version"],
+};
+
 impl Tool {
     /// Returns a program of the pinned series, installing it where there is none.
     pub(crate) fn ensure(&self, workspace: &Workspace) -> Outcome<PathBuf> {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
+use crate::ci::Done;
 use crate::console::{Stopwatch, say, table};
 use crate::failure::{Context, Failure, Outcome};
 use crate::process::Process;
@@ -24,6 +25,24 @@ const QUICK_SHARE: usize = 20;
 pub(crate) struct Summary {
     pub(crate) run: usize,
     pub(crate) caught: usize,
+    /// Those whose tests cannot run here.
+    pub(crate) skipped: usize,
+}
+
+impl Summary {
+    /// Whether each was caught whose test can run here.
+    pub(crate) fn holds(&self) -> bool {
+        self.caught + self.skipped == self.run
+    }
+
+    /// The counts, as they stand in the table.
+    pub(crate) fn text(&self) -> String {
+        let caught = format!("{} of {} caught", self.caught, self.run);
+        match self.skipped {
+            0 => caught,
+            skipped => format!("{caught}, {skipped} SKIPPED: their tests cannot run here"),
+        }
+    }
 }
 
 /// What became of one defect.
@@ -32,6 +51,8 @@ enum Verdict {
     Caught,
     /// The test passes although the promise is broken.
     Missed,
+    /// The test lacks something here that the patch says it needs.
+    Skipped(String),
     /// The patch, the test or the build is at fault: nothing was proven.
     Broken(String),
 }
@@ -41,6 +62,7 @@ impl Verdict {
         match self {
             Self::Caught => "caught".to_owned(),
             Self::Missed => "MISSED: the test passes with the defect".to_owned(),
+            Self::Skipped(why) => why.clone(),
             Self::Broken(why) => format!("BROKEN: {why}"),
         }
     }
@@ -60,19 +82,17 @@ pub(crate) fn run(workspace: &Workspace, names: &[String]) -> Outcome<Summary> {
 }
 
 /// Runs a share of the defects that moves on with each commit.
-pub(crate) fn quick(workspace: &Workspace) -> Outcome<()> {
+pub(crate) fn quick(workspace: &Workspace) -> Outcome<Done> {
     let defects = Defect::all(&workspace.root)?;
     let commits = Process::new("git", &workspace.root)
         .args(["rev-list", "--count", "HEAD"])
         .stdout()?;
     let summary = try_each(workspace, &share(&defects, commits.trim().parse().unwrap_or(0)))?;
-    if summary.caught == summary.run {
-        return Ok(());
+    match summary.skipped {
+        _ if !summary.holds() => Err(Failure::new(summary.text())),
+        0 => Ok(Done::Passed),
+        skipped => Ok(Done::Skipped(format!("{skipped} of {}", summary.run))),
     }
-    Err(Failure::new(format!(
-        "{} of {} defects were caught",
-        summary.caught, summary.run
-    )))
 }
 
 /// Finds the patches that no longer apply: the code under them has moved.
@@ -105,7 +125,7 @@ fn try_each(workspace: &Workspace, defects: &[Defect]) -> Outcome<Summary> {
     let mut scratch = Scratch::open(workspace)?;
     let mut memory = Memory::open(workspace)?;
     let mut rows = vec![["defect", "clause", "time", "result"].map(str::to_owned).to_vec()];
-    let mut caught = 0;
+    let (mut caught, mut skipped) = (0, 0);
     // Neighbours of one package share a build.
     let mut ordered: Vec<&Defect> = defects.iter().collect();
     ordered.sort_by_key(|defect| (&defect.package, &defect.features, &defect.name));
@@ -122,6 +142,7 @@ fn try_each(workspace: &Workspace, defects: &[Defect]) -> Outcome<Summary> {
             caught += 1;
             memory.remember(&scratch, defect)?;
         }
+        skipped += usize::from(matches!(verdict, Verdict::Skipped(_)));
         let time = format!("{:.1} s", watch.elapsed().as_secs_f64());
         say(format!("{}: {} ({time})", defect.name, verdict.text()));
         rows.push(vec![
@@ -136,6 +157,7 @@ fn try_each(workspace: &Workspace, defects: &[Defect]) -> Outcome<Summary> {
     Ok(Summary {
         run: defects.len(),
         caught,
+        skipped,
     })
 }
 
@@ -177,7 +199,8 @@ fn attempt(
     scratch.restore(workspace)?;
     Ok(match ran? {
         Ran::Failed => Verdict::Caught,
-        Ran::Passed => Verdict::Missed,
+        Ran::Skipped(why) if defect.needs.is_some() => Verdict::Skipped(why),
+        Ran::Passed | Ran::Skipped(_) => Verdict::Missed,
         Ran::Nothing => Verdict::Broken("its test does not exist with the defect".to_owned()),
         Ran::NotBuilt(errors) => Verdict::Broken(format!("it does not compile: {errors}")),
     })
@@ -186,7 +209,7 @@ fn attempt(
 /// Why a test cannot be used to catch anything, where it cannot.
 fn unsound(ran: Ran) -> Option<String> {
     match ran {
-        Ran::Passed => None,
+        Ran::Passed | Ran::Skipped(_) => None,
         Ran::Failed => Some("its test fails".to_owned()),
         Ran::Nothing => Some("its test does not exist".to_owned()),
         Ran::NotBuilt(errors) => Some(format!("its test does not compile: {errors}")),
@@ -234,7 +257,7 @@ fn state_suffix(state: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Defect, share};
+    use super::{Defect, Summary, share};
 
     fn defects(count: usize) -> Vec<Defect> {
         (0..count)
@@ -251,6 +274,18 @@ mod tests {
         assert_eq!(share(&defects(1), 7).len(), 1);
         assert_eq!(share(&defects(60), 7).len(), 3);
         assert_eq!(share(&defects(61), 7).len(), 4);
+    }
+
+    #[test]
+    fn a_skipped_defect_is_no_failure_and_is_said() {
+        let summary = |caught, skipped| Summary {
+            run: 3,
+            caught,
+            skipped,
+        };
+        assert!(summary(3, 0).holds() && summary(2, 1).holds() && !summary(2, 0).holds());
+        assert_eq!(summary(3, 0).text(), "3 of 3 caught");
+        assert!(summary(2, 1).text().contains("2 of 3 caught, 1 SKIPPED"));
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Defect {
     pub(crate) features: String,
     /// What the test's name contains.
     pub(crate) test: String,
+    /// What the test needs that not every machine has; without it the defect is skipped.
+    pub(crate) needs: Option<String>,
     pub(crate) why: String,
     /// The patch itself, comments and all.
     pub(crate) text: String,
@@ -63,6 +65,7 @@ impl Defect {
             package,
             features: optional("features").unwrap_or_default().to_owned(),
             test,
+            needs: optional("needs").map(str::to_owned),
             why,
             text: text.to_owned(),
         })
@@ -106,9 +109,11 @@ mod tests {
             ("layerstore-kv", "d1_fenced")
         );
         assert_eq!((defect.why.as_str(), defect.features.as_str()), ("because", ""));
-        let text = PATCH.replace("# why", "# features: s3,fs\n# why");
+        assert_eq!(defect.needs, None);
+        let text = PATCH.replace("# why", "# features: s3,fs\n# needs: power cuts\n# why");
         let defect = Defect::parse(Path::new("a.patch"), &text).unwrap();
         assert_eq!(defect.features, "s3,fs");
+        assert_eq!(defect.needs.as_deref(), Some("power cuts"));
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(crate) struct Scratch {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ran {
     Passed,
+    /// It passed, and said that something could not be done here.
+    Skipped(String),
     Failed,
     /// No test of that name was found.
     Nothing,
@@ -166,7 +168,10 @@ fn judge(run: &Captured) -> Ran {
     run.stdout.lines().for_each(|line| libtest.read(line));
     match run.ended {
         Ended::Success if libtest.ran() == 0 => Ran::Nothing,
-        Ended::Success => Ran::Passed,
+        Ended::Success => match libtest.skips() {
+            [] => Ran::Passed,
+            skips => Ran::Skipped(skips.join("; ")),
+        },
         // A test that aborts the process or never ends leaves no result line, and is a failing test all the same.
         Ended::Failure | Ended::TimedOut => Ran::Failed,
     }
@@ -241,6 +246,14 @@ mod tests {
         let one =
             "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0s";
         assert_eq!(ran(Ended::Success, one), Ran::Passed);
+    }
+
+    #[test]
+    fn a_test_that_says_it_was_skipped_is_not_a_pass() {
+        let skipped = "SKIPPED R3: needs root\n\
+            test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0s";
+        let why = "SKIPPED R3: needs root".to_owned();
+        assert_eq!(ran(Ended::Success, skipped), Ran::Skipped(why));
     }
 
     #[test]

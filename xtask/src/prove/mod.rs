@@ -2,8 +2,10 @@
 
 mod evidence;
 mod fuzz;
+mod mutants;
 mod page;
 mod suites;
+mod targets;
 
 use std::time::Duration;
 
@@ -15,7 +17,8 @@ use crate::test::Libtest;
 use crate::workspace::Workspace;
 use evidence::Evidence;
 use page::{Finding, Page};
-use suites::{DEFECTS, DEFECTS_PROOF, FUZZ, PROOFS, Proof, TARGETS};
+use suites::{DEFECTS, DEFECTS_PROOF, MUTANTS, MUTANTS_PROOFS, PROOFS, Proof};
+use targets::{FUZZ, TARGETS};
 
 pub(crate) use fuzz::{format_check, lock_check};
 
@@ -74,7 +77,10 @@ pub(crate) fn run(workspace: &Workspace, suite: &str, rest: &[String]) -> Outcom
             continue;
         }
         let left = SUITE_DEADLINE.saturating_sub(watch.elapsed());
-        let finding = prove(workspace, proof, left, &commit)?;
+        let finding = match suite {
+            MUTANTS => mutants::run(workspace, proof, left, &commit)?,
+            _ => prove(workspace, proof, left, &commit)?,
+        };
         say(format!(
             "{name}: {} ({}, {} min)",
             finding.result, finding.cycles, finding.minutes
@@ -90,7 +96,8 @@ pub(crate) fn run(workspace: &Workspace, suite: &str, rest: &[String]) -> Outcom
 
 /// Returns the proofs of a suite: those of some packages, or all where none is named.
 fn chosen(suite: &str, packages: &[&str]) -> Outcome<Vec<&'static Proof>> {
-    let of_suite: Vec<&Proof> = PROOFS.iter().filter(|proof| proof.suite == suite).collect();
+    let all = PROOFS.iter().chain(&MUTANTS_PROOFS);
+    let of_suite: Vec<&Proof> = all.filter(|proof| proof.suite == suite).collect();
     if of_suite.is_empty() {
         return Err(Failure::new(format!(
             "no suite {suite}; there are: {}",
@@ -207,8 +214,8 @@ fn judge(built: Ended, ended: Ended, ran: usize, evidence: &Evidence) -> String 
 fn prove_defects(workspace: &Workspace, names: &[String]) -> Outcome<bool> {
     let watch = Stopwatch::start();
     let summary = defects::run(workspace, names)?;
-    let all = summary.caught == summary.run;
-    let result = format!("{} of {} caught", summary.caught, summary.run);
+    let all = summary.holds();
+    let result = summary.text();
     say("");
     say(&result);
     // A selection proves itself only, so it leaves the row of the whole alone.

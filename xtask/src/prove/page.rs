@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::suites::{DEFECTS_PROOF, PROOFS, Proof, TARGETS};
+use super::suites::{DEFECTS_PROOF, MUTANTS_PROOFS, PROOFS, Proof};
+use super::targets::TARGETS;
 use crate::failure::{Context, Outcome};
 use crate::workspace::Workspace;
 
@@ -94,7 +95,11 @@ impl Page {
                 .filter(|row| row[0] == proof.id && row[1] == proof.package);
             rows.next().map_or_else(Finding::none, |row| finding(row))
         };
-        let proofs = PROOFS.iter().chain(&TARGETS).chain([&DEFECTS_PROOF]);
+        let proofs = PROOFS
+            .iter()
+            .chain(&TARGETS)
+            .chain([&DEFECTS_PROOF])
+            .chain(&MUTANTS_PROOFS);
         Self {
             path,
             rows: proofs.map(|proof| (*proof, known(proof))).collect(),

@@ -102,6 +102,27 @@ pub(crate) const PROOFS: &[Proof] = &[
         "fixtures of every version of the log format open",
     ),
     proof(
+        "log",
+        "R24",
+        "layerstore-write-behind",
+        "r24_",
+        "each named step of log and store fails, finds no space, takes long, or is where the process ends, and the next one taking over: answered by the contract, nothing lost, nothing invented",
+    ),
+    proof(
+        "power",
+        "R3",
+        "layerstore-write-behind",
+        "r3_",
+        "the power really cut on ext4, amid eight writers under always: nothing acknowledged lost, wrong or invented",
+    ),
+    proof(
+        "power",
+        "R4",
+        "layerstore-write-behind",
+        "r4_",
+        "the same under an interval of 10 ms: lost is what is younger than it and one sync; the rest is a prefix",
+    ),
+    proof(
         "backends",
         "R01",
         "layerstore-cli",
@@ -212,6 +233,62 @@ pub(crate) const PROOFS: &[Proof] = &[
         "layerstore-tiered",
         "r24_",
         "a stop, a lost or a late answer at every call of either tier: nothing lost, nothing back",
+    ),
+    proof(
+        "backends",
+        "R01",
+        "layerstore",
+        "r01_",
+        "kill -9 while eight writers go on through write-behind, and again while that is taken over: what was acknowledged is there",
+    ),
+    proof(
+        "backends",
+        "R13",
+        "layerstore",
+        "r13_",
+        "the calls on a key have one order, before kill -9 and after, from the log to the final store",
+    ),
+    proof(
+        "backends",
+        "R18",
+        "layerstore",
+        "r18_",
+        "restarts of PostgreSQL and cut connections while write-behind flushes into it",
+    ),
+    proof(
+        "backends",
+        "R14",
+        "layerstore-write-behind",
+        "r14_",
+        "the write-behind store against a BTreeMap: pending, flushed, logged, spilled and through",
+    ),
+    proof(
+        "backends",
+        "R16",
+        "layerstore-write-behind",
+        "r16_",
+        "schedules of writers, flusher, readers and flushes over the queue, random and by priorities",
+    ),
+    proof(
+        "backends",
+        "R17",
+        "layerstore-write-behind",
+        "r17_",
+        "an outage under load: memory bounded, nothing lost, right throughout, drained by itself",
+    ),
+    proof(
+        "backends",
+        "M6",
+        "layerstore-write-behind",
+        "m6_",
+        "schedules of failures, late writes, retries, removals, clears, flushes and restarts against a sorted map",
+    ),
+    proof(
+        "backends",
+        "M7",
+        "layerstore-write-behind",
+        "m7_",
+        "a flush covers every record acknowledged before it, at every phase of the worker",
     ),
     proof(
         "backends",
@@ -327,7 +404,7 @@ pub(crate) const PROOFS: &[Proof] = &[
     ),
 ];
 
-const fn proof(
+pub(super) const fn proof(
     suite: &'static str,
     id: &'static str,
     package: &'static str,
@@ -343,48 +420,6 @@ const fn proof(
     }
 }
 
-/// The suite that libFuzzer has a part in.
-pub(crate) const FUZZ: &str = "fuzz";
-
-/// What libFuzzer shows: the filter is the target.
-pub(crate) const TARGETS: [Proof; 5] = [
-    proof(
-        FUZZ,
-        "R23",
-        "fuzz/record",
-        "record",
-        "libFuzzer: records, envelopes, keys and names",
-    ),
-    proof(
-        FUZZ,
-        "R23",
-        "fuzz/store",
-        "store",
-        "libFuzzer: rows of the embedded store, keyspace catalog",
-    ),
-    proof(
-        FUZZ,
-        "R23",
-        "fuzz/import",
-        "import",
-        "libFuzzer: JSON, lines and tables of an import",
-    ),
-    proof(
-        FUZZ,
-        "R23",
-        "fuzz/config",
-        "config",
-        "libFuzzer: configuration files",
-    ),
-    proof(
-        FUZZ,
-        "R23",
-        "fuzz/log",
-        "log",
-        "libFuzzer: segments, frames, entries and sidecar of the log",
-    ),
-];
-
 /// The row that the seeded defects fill.
 pub(crate) const DEFECTS_PROOF: Proof = proof(
     DEFECTS,
@@ -394,11 +429,46 @@ pub(crate) const DEFECTS_PROOF: Proof = proof(
     "seeded defects: each is caught by the test that it names",
 );
 
+/// The suite that changes code as cargo-mutants does.
+pub(crate) const MUTANTS: &str = "mutants";
+
+/// What mutants show: the filter is the area.
+pub(crate) const MUTANTS_PROOFS: [Proof; 4] = [
+    proof(
+        MUTANTS,
+        "R26",
+        "mutants/codec",
+        "codec",
+        "nine of ten mutants of the codec are killed, the others explained",
+    ),
+    proof(
+        MUTANTS,
+        "R26",
+        "mutants/expiry",
+        "expiry",
+        "nine of ten mutants of expiry are killed, the others explained",
+    ),
+    proof(
+        MUTANTS,
+        "R26",
+        "mutants/queue",
+        "queue",
+        "nine of ten mutants of the queue are killed, the others explained",
+    ),
+    proof(
+        MUTANTS,
+        "R26",
+        "mutants/log",
+        "log",
+        "nine of ten mutants of the log are killed, the others explained",
+    ),
+];
+
 /// The names of all suites, in the order of the table.
 pub(crate) fn names() -> Vec<&'static str> {
     let mut names: Vec<&str> = PROOFS.iter().map(|proof| proof.suite).collect();
     names.dedup();
-    names.push(DEFECTS);
+    names.extend([DEFECTS, MUTANTS]);
     names
 }
 
@@ -423,10 +493,12 @@ mod tests {
             "engine",
             "record-store",
             "log",
+            "power",
             "backends",
             "fuzz",
             "observers",
             "defects",
+            "mutants",
         ];
         assert_eq!(names(), suites);
     }

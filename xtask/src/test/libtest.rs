@@ -40,6 +40,11 @@ impl Libtest {
         self.passed + self.failed
     }
 
+    /// What they said that they could not do.
+    pub(crate) fn skips(&self) -> &[String] {
+        &self.skips
+    }
+
     /// The counts; a passing test that printed `SKIPPED …` counts as skipped.
     pub(crate) fn tally(self) -> Tally {
         Tally {

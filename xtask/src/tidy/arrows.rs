@@ -29,8 +29,10 @@ pub(super) const ARROWS: [(&str, &[&str]); 18] = [
             "record",
             "engine",
             "data-store",
+            "embedded",
             "postgres",
             "opendal",
+            "write-behind",
         ],
     ),
 ];
