@@ -9,13 +9,12 @@ use std::hint::black_box;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use layerstore_benches::workload::{START, key, record};
 use layerstore_benches::{BenchError, Case, Group};
 use layerstore_data_store::{MapDataStore, ScanRequest, Write, WriteResult};
 use layerstore_postgres::PostgresDataStore;
 use layerstore_record::codec::encode_record;
-use layerstore_record::{
-    Fields, Key, MapName, Millis, NodeId, Record, RecordValue, Timestamp, Value, Version,
-};
+use layerstore_record::{Key, MapName};
 use layerstore_testkit::services::private_postgres;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, Executor, PgConnection, Row};
@@ -29,9 +28,6 @@ const UPSERT: &str = "INSERT INTO bare AS b (key, version, value) SELECT * FROM 
 
 /// Any fixed number: every run updates and reads in the same order.
 const SEED: u64 = 7;
-
-/// Where versions start: some day in 2023.
-const START: u64 = 1_700_000_000_000;
 
 fn main() -> Result<(), BenchError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -261,24 +257,4 @@ fn batch(map: &MapName, numbers: &[u64], millis: u64) -> Result<Batch, BenchErro
         batch.writes.push(Write::new(map.clone(), key, Arc::new(record)));
     }
     Ok(batch)
-}
-
-/// A key of 20 bytes.
-fn key(number: u64) -> Result<Key, BenchError> {
-    Ok(Key::new(format!("customer:{number:011}"))?)
-}
-
-/// A record of a map of five small fields, about 180 bytes encoded.
-fn record(number: u64, millis: u64) -> Result<Record, BenchError> {
-    let fields = [
-        ("address", Value::from(format!("{number} Long Street, Some Town"))),
-        ("email", Value::from(format!("customer{number}@example.com"))),
-        ("name", Value::from(format!("Customer Number {number}"))),
-        ("orders", Value::from(number % 100)),
-        ("plan", Value::from("team of up to twenty")),
-    ];
-    let fields = fields.map(|(name, value)| (name.into(), value)).into();
-    let fields = Fields::new(fields).map_err(|name| format!("the field {name} comes twice"))?;
-    let at = Timestamp::new(Millis(millis), 0, NodeId(1));
-    Ok(Record::builder(RecordValue::lww(Value::Map(fields), at), Version::new(at)).build())
 }

@@ -64,21 +64,82 @@ impl Group {
     pub async fn compare(
         &mut self,
         case: Case,
-        mut ours: impl AsyncFnMut(u64) -> Result<(), BenchError>,
-        mut bare: impl AsyncFnMut(u64) -> Result<(), BenchError>,
+        ours: impl AsyncFnMut(u64) -> Result<(), BenchError>,
+        bare: impl AsyncFnMut(u64) -> Result<(), BenchError>,
     ) -> Result<(), BenchError> {
-        let rounds = if self.is_quick { QUICK_ROUNDS } else { ROUNDS };
+        let prepare = async |round| Ok(round);
+        self.compare_prepared(case, (prepare, ours), (prepare, bare))
+            .await
+            .map(drop)
+    }
+
+    /// Does the same with ways that prepare each round, which is not measured: what is made of the number of the round is what is run. Returns
+    /// what it came to.
+    ///
+    /// # Errors
+    /// The first one of either.
+    pub async fn compare_prepared<A, B>(
+        &mut self,
+        case: Case,
+        mut ours: (
+            impl AsyncFnMut(u64) -> Result<A, BenchError>,
+            impl AsyncFnMut(A) -> Result<(), BenchError>,
+        ),
+        mut bare: (
+            impl AsyncFnMut(u64) -> Result<B, BenchError>,
+            impl AsyncFnMut(B) -> Result<(), BenchError>,
+        ),
+    ) -> Result<Figures, BenchError> {
         let (mut our_rounds, mut bare_rounds) = (Rounds::default(), Rounds::default());
-        ours(0).await?;
-        bare(0).await?;
-        for round in (1..).take(rounds) {
-            our_rounds.measure(ours(round)).await?;
-            bare_rounds.measure(bare(round)).await?;
+        for round in (0..).take(self.rounds() + 1) {
+            let work = ours.0(round).await?;
+            our_rounds.measure(ours.1(work)).await?;
+            let work = bare.0(round).await?;
+            bare_rounds.measure(bare.1(work)).await?;
+            if round == 0 {
+                (our_rounds, bare_rounds) = (Rounds::default(), Rounds::default());
+            }
         }
         let figures = Figures::new(case, &our_rounds, &bare_rounds);
+        self.keep(figures.clone());
+        Ok(figures)
+    }
+
+    /// Counts what our own work causes in its rounds, after one that is not counted: the bare way is the events, and the ratio units an event.
+    ///
+    /// # Errors
+    /// The first one of the work, which returns the number of events.
+    pub async fn count(
+        &mut self,
+        case: Case,
+        mut work: impl AsyncFnMut(u64) -> Result<u32, BenchError>,
+    ) -> Result<(), BenchError> {
+        let (mut rounds, mut events) = (Rounds::default(), Rounds::default());
+        work(0).await?;
+        for round in (1..).take(self.rounds()) {
+            let mut counted = 0;
+            let run = async {
+                counted = work(round).await?;
+                Ok(())
+            };
+            rounds.measure(run).await?;
+            // As if the events were all that a way of its own does: as many of them in the same time.
+            let share = f64::from(case.count) / f64::from(counted.max(1));
+            events
+                .wall
+                .extend(rounds.wall.last().map(|wall| wall.mul_f64(share)));
+        }
+        self.keep(Figures::new(case, &rounds, &events));
+        Ok(())
+    }
+
+    fn rounds(&self) -> usize {
+        if self.is_quick { QUICK_ROUNDS } else { ROUNDS }
+    }
+
+    fn keep(&mut self, figures: Figures) {
         print(&figures);
         self.figures.push(figures);
-        Ok(())
     }
 
     /// Writes the figures where the environment wants them.

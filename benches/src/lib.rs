@@ -6,6 +6,7 @@
 mod comparison;
 mod cpu;
 mod group;
+pub mod workload;
 
 pub use comparison::{Case, Figures};
 pub use group::{BenchError, Group, OUT_VARIABLE, QUICK_VARIABLE};
