@@ -1,6 +1,6 @@
 //! Child processes: with a place, an environment, and a deadline where they might hang.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -148,6 +148,11 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);
+        for name in std::env::vars_os().map(|(name, _)| name) {
+            if is_about_us(&name) {
+                command.env_remove(name);
+            }
+        }
         command.envs(self.envs.iter().map(|(name, value)| (name, value)));
         if self.deadline.is_some() {
             // A group of its own, so that the deadline also reaches the tests that cargo started.
@@ -164,6 +169,13 @@ impl Process {
             false => Ended::Failure,
         })
     }
+}
+
+/// Tells what cargo set because it runs this program. Build scripts take such a variable for one about their own
+/// package, and run again when it differs from the last time: that compiles half of the workspace anew.
+fn is_about_us(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 fn drain(mut pipe: impl Read) -> String {
@@ -219,6 +231,16 @@ mod tests {
     fn exit_codes_are_told_apart() {
         assert_eq!(shell("exit 0").status(), Ok(Ended::Success));
         assert_eq!(shell("exit 3").status(), Ok(Ended::Failure));
+    }
+
+    #[test]
+    fn what_cargo_says_of_this_program_is_not_passed_on() {
+        let shown = shell("env").capture().unwrap().stdout;
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some() && shown.contains("PATH="));
+        assert!(
+            !shown.contains("CARGO_PKG_") && !shown.contains("CARGO_MANIFEST_"),
+            "{shown}"
+        );
     }
 
     #[test]

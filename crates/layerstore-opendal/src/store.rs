@@ -187,14 +187,25 @@ impl OpendalDataStore {
         Ok(way)
     }
 
-    /// Asks a writer, and waits for its answer up to the deadline.
+    /// Asks a writer, and waits for its answer up to the deadline of one group.
     async fn ask<T>(
         &self,
         operation: &'static str,
         commands: mpsc::Sender<Command>,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, StoreError> {
-        let deadline = self.options.call_deadline();
+        self.ask_for(self.options.call_deadline(), operation, commands, command)
+            .await
+    }
+
+    /// Asks a writer, and waits for its answer up to this deadline.
+    async fn ask_for<T>(
+        &self,
+        deadline: Duration,
+        operation: &'static str,
+        commands: mpsc::Sender<Command>,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let mut is_queued = false;
         let asked = async {
@@ -214,13 +225,14 @@ impl OpendalDataStore {
         }
     }
 
-    /// Limits the time of a read.
+    /// Limits the time of a read of so many records; a page of a scan counts as one, for it has few.
     async fn within<T>(
         &self,
         operation: &'static str,
+        records: usize,
         read: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let deadline = self.options.call_deadline();
+        let deadline = self.options.deadline_of(records);
         timeout(deadline, read)
             .await
             .unwrap_or_else(|_| Err(late(operation, deadline)))
@@ -264,8 +276,9 @@ impl OpendalDataStore {
         let asked = async {
             let commands = self.writer("apply", &map)?;
             let commands = commands.ok_or_else(|| not_claimed("apply", &map))?;
-            self.ask("apply", commands, |reply| Command::Apply { writes, rules, reply })
-                .await
+            let deadline = self.options.deadline_of(writes.len());
+            let command = |reply| Command::Apply { writes, rules, reply };
+            self.ask_for(deadline, "apply", commands, command).await
         };
         asked.await.unwrap_or_else(|error: StoreError| {
             let refused = |key| WriteResult::Rejected(error.clone().in_map(&map).at_key(key));
@@ -361,7 +374,7 @@ impl MapDataStore for OpendalDataStore {
         // What no path holds was never written, and some services fail when they are asked for it.
         let fits = |key: &&Key| self.too_large("load", map, Some(key)).is_none();
         let held: Vec<Key> = keys.iter().filter(fits).cloned().collect();
-        let found = self.within("load", async {
+        let found = self.within("load", held.len(), async {
             self.settled(map, &held, facts.as_deref()).await?;
             reader::load_all(&shared, facts.as_deref(), map, &held).await
         });
@@ -372,7 +385,7 @@ impl MapDataStore for OpendalDataStore {
 
     async fn scan_page(&self, map: &MapName, request: ScanRequest) -> Result<ScanPage, StoreError> {
         let (shared, facts) = self.reading("scan_page", Some(map))?;
-        self.within("scan_page", async {
+        self.within("scan_page", 1, async {
             reader::scan_page(&shared, facts.as_deref(), &self.listings, map, &request).await
         })
         .await
@@ -380,7 +393,7 @@ impl MapDataStore for OpendalDataStore {
 
     async fn list_maps(&self) -> Result<Vec<MapName>, StoreError> {
         let (shared, _) = self.reading("list_maps", None)?;
-        self.within("list_maps", reader::list_maps(&shared)).await
+        self.within("list_maps", 1, reader::list_maps(&shared)).await
     }
 
     async fn clear(&self, map: &MapName, up_to: Version) -> Result<(), StoreError> {

@@ -60,7 +60,7 @@ impl Shop {
 
     /// A store whose four records are in cold.
     async fn archived(&self) -> (Layerstore, Map<User>) {
-        let store = self.open().await;
+        let store = self.open_once_free().await;
         let users = stocked(&store).await;
         self.clock.advance(2 * HOUR);
         until_archived(&store, 4).await;
@@ -256,7 +256,7 @@ async fn only_a_store_that_serves_archives() {
 async fn a_close_that_is_dropped_leaves_an_archiver_that_ends_and_a_store_that_opens_again() {
     let shop = Shop::new("age = \"1h\"");
     for polls in 0..6 {
-        let store = shop.open().await;
+        let store = shop.open_once_free().await;
         let users = stocked(&store).await;
         shop.clock.advance(2 * HOUR);
         drop(users);
