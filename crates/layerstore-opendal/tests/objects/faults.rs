@@ -213,6 +213,11 @@ async fn r20_every_call_ends_though_the_service_never_answers() {
                 .all(|answer| matches!(answer, WriteResult::Rejected(_)))
         );
         assert!(begun.elapsed() <= most, "{:?}", begun.elapsed());
+        let Some(WriteResult::Rejected(error)) = answers.last() else {
+            panic!("the last write has an answer");
+        };
+        assert!(error.is_retryable(), "{error}");
+        assert_eq!(error.outcome(), Outcome::NotApplied, "not even tried: {error}");
         for read in [
             store.load(&map, &key(1)).await.map(drop),
             store.scan_page(&map, ScanRequest::first(9)).await.map(drop),
