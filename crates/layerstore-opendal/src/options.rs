@@ -149,19 +149,12 @@ impl OpendalOptions {
 
     /// Returns how long a call may take: as long as all tries of one request, and a twelfth more.
     ///
-    /// A call makes several requests; one after which it gives up is the last. A call with many records has this
-    /// long for each [group](Self::group_records) of them.
+    /// A call makes several requests; one after which it gives up is the last. A call with many records has this long for
+    /// each group of them, and ends with the first group that the service does not answer.
     #[must_use]
     pub fn call_deadline(&self) -> Duration {
         let attempts = u32::try_from(self.attempts.max(1)).unwrap_or(u32::MAX);
         self.attempt_timeout.saturating_mul(attempts).saturating_mul(13) / 12
-    }
-
-    /// Returns how long a call with so many records may take.
-    pub(crate) fn deadline_of(&self, records: usize) -> Duration {
-        let groups = records.div_ceil(self.group_records.max(1)).max(1);
-        let groups = u32::try_from(groups).unwrap_or(u32::MAX);
-        self.call_deadline().saturating_mul(groups)
     }
 }
 
@@ -174,23 +167,5 @@ impl fmt::Debug for OpendalOptions {
             .field("group_records", &self.group_records)
             .field("single_writer", &self.single_writer)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::OpendalOptions;
-
-    #[test]
-    fn a_call_has_its_deadline_for_each_group_of_its_records() {
-        let options = OpendalOptions::default().group_records(100);
-        let deadline = options.call_deadline();
-        for (records, groups) in [(0, 1), (1, 1), (100, 1), (101, 2), (1_000, 10)] {
-            assert_eq!(
-                options.deadline_of(records),
-                deadline * groups,
-                "{records} records"
-            );
-        }
     }
 }

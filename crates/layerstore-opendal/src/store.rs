@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::convert::{STORE, closed, late};
+use crate::group;
 use crate::key_writes::Rules;
 use crate::open::{Opened, open};
 use crate::options::OpendalOptions;
@@ -187,25 +188,14 @@ impl OpendalDataStore {
         Ok(way)
     }
 
-    /// Asks a writer, and waits for its answer up to the deadline of one group.
+    /// Asks a writer, and waits for its answer up to the deadline.
     async fn ask<T>(
         &self,
         operation: &'static str,
         commands: mpsc::Sender<Command>,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, StoreError> {
-        self.ask_for(self.options.call_deadline(), operation, commands, command)
-            .await
-    }
-
-    /// Asks a writer, and waits for its answer up to this deadline.
-    async fn ask_for<T>(
-        &self,
-        deadline: Duration,
-        operation: &'static str,
-        commands: mpsc::Sender<Command>,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command,
-    ) -> Result<T, StoreError> {
+        let deadline = self.options.call_deadline();
         let (reply, answer) = oneshot::channel();
         let mut is_queued = false;
         let asked = async {
@@ -225,14 +215,13 @@ impl OpendalDataStore {
         }
     }
 
-    /// Limits the time of a read of so many records; a page of a scan counts as one, for it has few.
+    /// Limits the time of a read.
     async fn within<T>(
         &self,
         operation: &'static str,
-        records: usize,
         read: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let deadline = self.options.deadline_of(records);
+        let deadline = self.options.call_deadline();
         timeout(deadline, read)
             .await
             .unwrap_or_else(|_| Err(late(operation, deadline)))
@@ -270,18 +259,32 @@ impl OpendalDataStore {
         answers.into_iter().flatten().collect()
     }
 
-    /// Answers the writes of one map.
+    /// Answers the writes of one map, a group at a time. What comes behind a group that the service did not answer is not
+    /// tried: it would be waited for as long again.
     async fn apply_to(&self, map: MapName, rules: Rules, writes: Vec<Write>) -> Vec<WriteResult> {
+        let mut answers = Vec::with_capacity(writes.len());
+        let mut silence = None;
+        for group in group::parts(writes, self.options.group_records.max(1)) {
+            let made = match silence {
+                Some(kind) => not_tried(kind, &map, &group),
+                None => self.apply_group(&map, rules, group).await,
+            };
+            silence = silence_of(&made);
+            answers.extend(made);
+        }
+        answers
+    }
+
+    async fn apply_group(&self, map: &MapName, rules: Rules, writes: Vec<Write>) -> Vec<WriteResult> {
         let keys: Vec<Key> = writes.iter().map(|write| write.key.clone()).collect();
         let asked = async {
-            let commands = self.writer("apply", &map)?;
-            let commands = commands.ok_or_else(|| not_claimed("apply", &map))?;
-            let deadline = self.options.deadline_of(writes.len());
-            let command = |reply| Command::Apply { writes, rules, reply };
-            self.ask_for(deadline, "apply", commands, command).await
+            let commands = self.writer("apply", map)?;
+            let commands = commands.ok_or_else(|| not_claimed("apply", map))?;
+            self.ask("apply", commands, |reply| Command::Apply { writes, rules, reply })
+                .await
         };
         asked.await.unwrap_or_else(|error: StoreError| {
-            let refused = |key| WriteResult::Rejected(error.clone().in_map(&map).at_key(key));
+            let refused = |key| WriteResult::Rejected(error.clone().in_map(map).at_key(key));
             keys.iter().map(refused).collect()
         })
     }
@@ -374,18 +377,22 @@ impl MapDataStore for OpendalDataStore {
         // What no path holds was never written, and some services fail when they are asked for it.
         let fits = |key: &&Key| self.too_large("load", map, Some(key)).is_none();
         let held: Vec<Key> = keys.iter().filter(fits).cloned().collect();
-        let found = self.within("load", held.len(), async {
-            self.settled(map, &held, facts.as_deref()).await?;
-            reader::load_all(&shared, facts.as_deref(), map, &held).await
-        });
-        let mut found = found.await?.into_iter();
+        let mut found = Vec::with_capacity(held.len());
+        for group in held.chunks(self.options.group_records.max(1)) {
+            let loaded = self.within("load", async {
+                self.settled(map, group, facts.as_deref()).await?;
+                reader::load_all(&shared, facts.as_deref(), map, group).await
+            });
+            found.extend(loaded.await?);
+        }
+        let mut found = found.into_iter();
         let records = keys.iter().map(|key| fits(&key).then(|| found.next().flatten()));
         Ok(records.map(Option::flatten).collect())
     }
 
     async fn scan_page(&self, map: &MapName, request: ScanRequest) -> Result<ScanPage, StoreError> {
         let (shared, facts) = self.reading("scan_page", Some(map))?;
-        self.within("scan_page", 1, async {
+        self.within("scan_page", async {
             reader::scan_page(&shared, facts.as_deref(), &self.listings, map, &request).await
         })
         .await
@@ -393,7 +400,7 @@ impl MapDataStore for OpendalDataStore {
 
     async fn list_maps(&self) -> Result<Vec<MapName>, StoreError> {
         let (shared, _) = self.reading("list_maps", None)?;
-        self.within("list_maps", 1, reader::list_maps(&shared)).await
+        self.within("list_maps", reader::list_maps(&shared)).await
     }
 
     async fn clear(&self, map: &MapName, up_to: Version) -> Result<(), StoreError> {
@@ -460,4 +467,26 @@ impl Drop for OpendalDataStore {
             );
         }
     }
+}
+
+/// Says in which way a service was silent that answered none of a group's writes.
+fn silence_of(answers: &[WriteResult]) -> Option<ErrorKind> {
+    let silent = |answer: &WriteResult| match answer {
+        WriteResult::Rejected(error) => {
+            Some(error.kind()).filter(|kind| matches!(kind, ErrorKind::Timeout | ErrorKind::Unavailable))
+        }
+        _ => None,
+    };
+    let first = answers.first().and_then(silent)?;
+    answers
+        .iter()
+        .all(|answer| silent(answer).is_some())
+        .then_some(first)
+}
+
+fn not_tried(kind: ErrorKind, map: &MapName, writes: &[Write]) -> Vec<WriteResult> {
+    let what = "not tried: the service answered none of the writes before it";
+    let error = StoreError::new(kind, STORE, "apply", what).in_map(map);
+    let left = |write: &Write| WriteResult::Rejected(error.clone().at_key(&write.key));
+    writes.iter().map(left).collect()
 }

@@ -158,14 +158,8 @@ impl MapWriter {
             }
         }
         let mut answers = Vec::with_capacity(all.len());
-        let mut silence = None;
         for part in group::parts(all, self.shared.group_records) {
-            let made = match silence {
-                Some(kind) => self.leave(kind, &part),
-                None => self.commit(rules, part).await,
-            };
-            silence = silence_of(&made);
-            answers.extend(made);
+            answers.extend(self.commit(rules, part).await);
         }
         let mut answers = answers.into_iter();
         for (len, reply) in calls {
@@ -185,14 +179,6 @@ impl MapWriter {
             let refused = |key| WriteResult::Rejected(error.clone().in_map(&self.map).at_key(key));
             places.iter().map(refused).collect()
         })
-    }
-
-    /// Answers for writes that are not tried, since a service that answered nothing before would be waited for as long again.
-    fn leave(&self, kind: ErrorKind, writes: &[Write]) -> Vec<WriteResult> {
-        let what = "not tried: the service answered none of the writes before it";
-        let error = StoreError::new(kind, STORE, OPERATION, what).in_map(&self.map);
-        let left = |write: &Write| WriteResult::Rejected(error.clone().at_key(&write.key));
-        writes.iter().map(left).collect()
     }
 
     /// Raises the floor of a clear or purge; what it drops goes later, between groups of writes.
@@ -308,19 +294,4 @@ fn held<'a>(
 pub(crate) fn not_claimed(operation: &'static str, map: &MapName) -> StoreError {
     let what = "claim the map before writing to it";
     StoreError::new(ErrorKind::NotClaimed, STORE, operation, what).in_map(map)
-}
-
-/// Says in which way a service was silent that answered none of a group's writes.
-fn silence_of(answers: &[WriteResult]) -> Option<ErrorKind> {
-    let silent = |answer: &WriteResult| match answer {
-        WriteResult::Rejected(error) => {
-            Some(error.kind()).filter(|kind| matches!(kind, ErrorKind::Timeout | ErrorKind::Unavailable))
-        }
-        _ => None,
-    };
-    let first = answers.first().and_then(silent)?;
-    answers
-        .iter()
-        .all(|answer| silent(answer).is_some())
-        .then_some(first)
 }
