@@ -23,6 +23,9 @@ pub(crate) const SCOPE: [&str; 2] = ["--workspace", "--all-features"];
 /// Runs the tests that need a server once more, with servers from elsewhere.
 const BOTH_WAYS: &str = "--both-ways";
 
+/// Where nextest keeps its reports, as `.config/nextest.toml` says: also where cargo builds elsewhere.
+const STORE: &str = "target/nextest";
+
 /// What tests find their servers by.
 type Envs = [(String, String)];
 
@@ -81,7 +84,7 @@ fn with_nextest(workspace: &Workspace, nextest: &Path, envs: &Envs, filters: &[S
     } else {
         "default"
     };
-    let report = workspace.target.join("nextest").join(profile).join("junit.xml");
+    let report = workspace.root.join(STORE).join(profile).join("junit.xml");
     // A report of an earlier run must not be counted where this run does not come to write one.
     if report.exists() {
         std::fs::remove_file(&report).context(|| format!("remove {}", report.display()))?;
