@@ -143,6 +143,13 @@ impl StoreError {
 
     /// Adds the map.
     #[must_use]
+    pub fn in_store(mut self, store: &'static str) -> Self {
+        self.facts.store = store;
+        self
+    }
+
+    /// Names the map.
+    #[must_use]
     pub fn in_map(mut self, map: &MapName) -> Self {
         self.facts.map = Some(map.clone());
         self

@@ -113,7 +113,10 @@ impl Claims {
         map: &MapName,
         error: layerstore_kv::KvError,
     ) -> StoreError {
-        if matches!(error.kind(), KvErrorKind::PreconditionFailed { .. }) {
+        if matches!(
+            error.kind(),
+            KvErrorKind::PreconditionFailed { .. } | KvErrorKind::Fenced
+        ) {
             self.fence(map);
             return match self.get(operation, map) {
                 Err(fenced) => fenced,

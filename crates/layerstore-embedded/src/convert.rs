@@ -7,7 +7,7 @@ use layerstore_kv::{KvError, KvErrorKind, KvOperation, Outcome};
 pub(crate) const STORE: &str = "embedded";
 
 /// Converts an error of an operation of ours.
-pub(crate) fn from_kv(operation: &'static str, error: KvError) -> StoreError {
+pub fn from_kv(operation: &'static str, error: KvError) -> StoreError {
     let what = error.kind().to_string();
     let converted = StoreError::new(kind(&error), STORE, operation, what);
     let converted = match error.outcome() {
@@ -29,7 +29,7 @@ pub(crate) fn closed(operation: &'static str) -> StoreError {
 
 /// Says that no answer came in time.
 pub(crate) fn late(operation: &'static str, seconds: u64) -> StoreError {
-    let what = format!("no answer within {seconds} s: is the disk overloaded?");
+    let what = format!("no answer within {seconds} s: is the disk or the service overloaded?");
     StoreError::new(ErrorKind::Timeout, STORE, operation, what)
 }
 
@@ -38,12 +38,13 @@ fn kind(error: &KvError) -> ErrorKind {
         KvErrorKind::Empty { .. } => ErrorKind::Rejected,
         KvErrorKind::TooLong { .. } => ErrorKind::TooLarge,
         // The only preconditions of this store are writer epochs.
-        KvErrorKind::PreconditionFailed { .. } => ErrorKind::Fenced,
+        KvErrorKind::PreconditionFailed { .. } | KvErrorKind::Fenced => ErrorKind::Fenced,
         KvErrorKind::AlreadyOpen { .. } => ErrorKind::AlreadyOpen,
         KvErrorKind::DiskFull => ErrorKind::Full,
         KvErrorKind::Corrupt => ErrorKind::Corrupt,
         KvErrorKind::UnknownFormat => ErrorKind::UnknownFormat,
         KvErrorKind::Poisoned => ErrorKind::Closed,
+        KvErrorKind::TimedOut => ErrorKind::Timeout,
         // Opening a directory that we may not read does not get better by trying again.
         KvErrorKind::Io if error.operation() == KvOperation::Open => ErrorKind::Forbidden,
         _ => ErrorKind::Unavailable,
@@ -62,6 +63,9 @@ mod tests {
             (KvErrorKind::UnknownFormat, ErrorKind::UnknownFormat),
             (KvErrorKind::Poisoned, ErrorKind::Closed),
             (KvErrorKind::Io, ErrorKind::Unavailable),
+            (KvErrorKind::Unreachable, ErrorKind::Unavailable),
+            (KvErrorKind::TimedOut, ErrorKind::Timeout),
+            (KvErrorKind::Fenced, ErrorKind::Fenced),
             (KvErrorKind::PreconditionFailed { index: 0 }, ErrorKind::Fenced),
             (
                 KvErrorKind::TooLong {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use layerstore_data_store::{
-    ErrorKind, Expect, Floors, Held, StoreError, Verdict, Write, WriteResult, judge, judge_restatement,
+    ErrorKind, Expect, Floors, Held, Outcome, StoreError, Verdict, Write, WriteResult, judge,
+    judge_restatement,
 };
 use layerstore_kv::{Batch, Durability, KvBackend, KvError, KvErrorKind};
 use layerstore_record::codec::CodecError;
@@ -59,6 +60,11 @@ pub(crate) fn commit(
                     claims.raise_high_water(&map, version);
                 }
                 return answers;
+            }
+            Err(error) if error.kind() == &KvErrorKind::Fenced => {
+                // All of the store has another owner now.
+                required.iter().for_each(|map| claims.fence(map));
+                return in_vain(fail(answers, calls, &error), calls, claims);
             }
             Err(error) => {
                 let Some(lost) = lost_map(&error, &required) else {
@@ -199,6 +205,23 @@ fn fail(answers: Vec<Vec<WriteResult>>, calls: &[Call], error: &KvError) -> Vec<
         .into_iter()
         .zip(calls)
         .map(|(answers, call)| answers.into_iter().zip(&call.writes).map(fail_one).collect())
+        .collect()
+}
+
+/// What was refused for a reason of its own is refused as a write of a fenced writer, which it is.
+fn in_vain(answers: Vec<Vec<WriteResult>>, calls: &[Call], claims: &Claims) -> Vec<Vec<WriteResult>> {
+    let tell = |(answer, write): (WriteResult, &Write)| match answer {
+        WriteResult::Rejected(error) if error.outcome() == Outcome::NotApplied => {
+            let known = claims.get(OPERATION, &write.map).map(drop);
+            let why = known.err().map_or(error, |error| error.at_key(&write.key));
+            WriteResult::Rejected(why)
+        }
+        answer => answer,
+    };
+    answers
+        .into_iter()
+        .zip(calls)
+        .map(|(answers, call)| answers.into_iter().zip(&call.writes).map(tell).collect())
         .collect()
 }
 

@@ -33,6 +33,13 @@ mod store;
 mod sweep;
 mod verify;
 
+/// Reading from one state of a key-value store, for those who have no store open over it: what another process writes.
+pub mod reading {
+    pub use crate::reader::{list_maps, load_all, load_stored, scan_page};
+    pub use crate::verify::verify;
+}
+
+pub use convert::from_kv;
 pub use layerstore_data_store::{CorruptRecord, MapReport, VerifyReport};
 /// The contract of the key-value stores that [`KvDataStore::over`] takes.
 pub use layerstore_kv as kv;

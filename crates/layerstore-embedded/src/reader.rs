@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use layerstore_data_store::{ErrorKind, Floors, Include, ScanPage, ScanRequest, StoreError};
-use layerstore_kv::{Direction, KeyRange, KvBackend, KvError, KvErrorKind, KvIter, KvSnapshot};
+use layerstore_kv::{Direction, KeyRange, KvError, KvErrorKind, KvIter, KvRead};
 use layerstore_record::{Key, MapName, Millis, Record};
 
 use crate::convert::{STORE, from_kv};
@@ -15,45 +15,57 @@ use crate::{meta, row};
 const SCAN_SLACK: usize = 4_096;
 
 /// Reads the records of keys, in the order given, from one state.
-pub(crate) fn load_all(
-    kv: &dyn KvBackend,
+///
+/// # Errors
+/// A [`StoreError`] when a row could not be read or is not what was written.
+pub fn load_all(
+    state: &dyn KvRead,
     map: &MapName,
     keys: &[Key],
     now: Millis,
 ) -> Result<Vec<Option<Record>>, StoreError> {
+    let floors = meta::read_floors(state, map)?;
+    let mut records = load_stored(state, map, keys)?;
+    for record in &mut records {
+        *record = record.take().filter(|record| is_visible(record, floors, now));
+    }
+    Ok(records)
+}
+
+/// Reads what is stored under keys, in the order given, whether or not a reader may see it.
+///
+/// # Errors
+/// As [`load_all`].
+pub fn load_stored(
+    state: &dyn KvRead,
+    map: &MapName,
+    keys: &[Key],
+) -> Result<Vec<Option<Record>>, StoreError> {
     let operation = "load";
-    let state = kv
-        .snapshot()
-        .map_err(|error| from_kv(operation, error).in_map(map))?;
-    let floors = meta::read_floors(&*state, map)?;
     let keyspace = records_of(map);
-    keys.iter()
-        .map(|key| {
-            let row = match state.get(&keyspace, key.as_bytes()) {
-                Err(error) if is_unknown(&error) => None,
-                row => row.map_err(|error| from_kv(operation, error).in_map(map).at_key(key))?,
-            };
-            let record = row
-                .map(|row| row::decode(operation, map, key, &row))
-                .transpose()?;
-            Ok(record.filter(|record| is_visible(record, floors, now)))
-        })
-        .collect()
+    let stored = keys.iter().map(|key| {
+        let row = match state.get(&keyspace, key.as_bytes()) {
+            Err(error) if is_unknown(&error) => None,
+            row => row.map_err(|error| from_kv(operation, error).in_map(map).at_key(key))?,
+        };
+        row.map(|row| row::decode(operation, map, key, &row)).transpose()
+    });
+    stored.collect()
 }
 
 /// Reads a page of a map.
-pub(crate) fn scan_page(
-    kv: &dyn KvBackend,
+///
+/// # Errors
+/// As [`load_all`].
+pub fn scan_page(
+    state: &dyn KvRead,
     map: &MapName,
     request: &ScanRequest,
     now: Millis,
 ) -> Result<ScanPage, StoreError> {
     let operation = "scan";
-    let state = kv
-        .snapshot()
-        .map_err(|error| from_kv(operation, error).in_map(map))?;
-    let floors = meta::read_floors(&*state, map)?;
-    let Some(rows) = start(&*state, map, request)? else {
+    let floors = meta::read_floors(state, map)?;
+    let Some(rows) = start(state, map, request)? else {
         return Ok(ScanPage::default());
     };
     let mut page = ScanPage::default();
@@ -74,11 +86,13 @@ pub(crate) fn scan_page(
 }
 
 /// Lists the maps that hold rows or floors.
-pub(crate) fn list_maps(kv: &dyn KvBackend) -> Result<Vec<MapName>, StoreError> {
+///
+/// # Errors
+/// As [`load_all`], and when the name of a map is damaged.
+pub fn list_maps(state: &dyn KvRead) -> Result<Vec<MapName>, StoreError> {
     let operation = "list maps";
-    let state = kv.snapshot().map_err(|error| from_kv(operation, error))?;
     let mut maps = Vec::new();
-    for map in claimed_maps(&*state)? {
+    for map in claimed_maps(state)? {
         let rows = state.scan(&records_of(&map), KeyRange::all(), Direction::Forward);
         let first = rows
             .map_err(|error| from_kv(operation, error).in_map(&map))?
@@ -86,7 +100,7 @@ pub(crate) fn list_maps(kv: &dyn KvBackend) -> Result<Vec<MapName>, StoreError> 
         let first = first
             .transpose()
             .map_err(|error| from_kv(operation, error).in_map(&map))?;
-        if first.is_some() || meta::read_floors(&*state, &map)? != Floors::default() {
+        if first.is_some() || meta::read_floors(state, &map)? != Floors::default() {
             maps.push(map);
         }
     }
@@ -94,7 +108,7 @@ pub(crate) fn list_maps(kv: &dyn KvBackend) -> Result<Vec<MapName>, StoreError> 
 }
 
 /// Lists every map that was ever claimed, in name order.
-pub(crate) fn claimed_maps(state: &dyn KvSnapshot) -> Result<Vec<MapName>, StoreError> {
+pub(crate) fn claimed_maps(state: &dyn KvRead) -> Result<Vec<MapName>, StoreError> {
     let fail = |error| from_kv("list maps", error);
     let names = state.keyspaces().map_err(fail)?;
     for name in claimed_keyspaces(state).map_err(fail)? {
@@ -110,7 +124,7 @@ pub(crate) fn claimed_maps(state: &dyn KvSnapshot) -> Result<Vec<MapName>, Store
 }
 
 /// The keyspaces of the maps that have a writer epoch.
-fn claimed_keyspaces(state: &dyn KvSnapshot) -> Result<Vec<Vec<u8>>, KvError> {
+fn claimed_keyspaces(state: &dyn KvRead) -> Result<Vec<Vec<u8>>, KvError> {
     let rows = match state.scan(META, KeyRange::prefix(&[meta::EPOCH_PREFIX]), Direction::Forward) {
         Err(error) if is_unknown(&error) => return Ok(Vec::new()),
         rows => rows?,
@@ -124,7 +138,7 @@ fn nameless(keyspace: &[u8]) -> StoreError {
     StoreError::new(ErrorKind::Corrupt, STORE, "list maps", what)
 }
 
-fn start(state: &dyn KvSnapshot, map: &MapName, request: &ScanRequest) -> Result<Option<KvIter>, StoreError> {
+fn start(state: &dyn KvRead, map: &MapName, request: &ScanRequest) -> Result<Option<KvIter>, StoreError> {
     let bytes = |bound: &Bound<Key>| bound.as_ref().map(|key| key.as_bytes().to_vec());
     let range = KeyRange {
         start: bytes(&request.start),

@@ -10,7 +10,7 @@ use layerstore_data_store::{
     CloseReport, ErrorKind, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage,
     ScanRequest, StoreError, VerifyReport, Write, WriteResult,
 };
-use layerstore_kv::{Batch, Durability, KvBackend};
+use layerstore_kv::{Batch, Durability, KvBackend, KvRead, KvSnapshot};
 use layerstore_record::codec::MAX_RECORD_BYTES;
 use layerstore_record::{Key, MapName, Millis, Record, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -114,7 +114,7 @@ impl KvDataStore {
         let kv = self.kv("verify")?;
         let now = self.now();
         let task = tokio::task::spawn_blocking(move || {
-            let report = verify(&*kv, now);
+            let report = state_of(&*kv, "verify").and_then(|state| verify(&*state, now));
             drop(kv);
             drop(turn);
             report
@@ -204,12 +204,12 @@ impl KvDataStore {
     async fn read<T: Send + 'static>(
         &self,
         operation: &'static str,
-        read: impl FnOnce(&dyn KvBackend) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&dyn KvRead) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let turn = self.turn(operation).await?;
         let kv = self.kv(operation)?;
         let task = tokio::task::spawn_blocking(move || {
-            let answer = read(&*kv);
+            let answer = state_of(&*kv, operation).and_then(|state| read(&*state));
             drop(kv);
             drop(turn);
             answer
@@ -252,13 +252,13 @@ impl MapDataStore for KvDataStore {
 
     async fn load_all(&self, map: &MapName, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
         let (map, keys, now) = (map.clone(), keys.to_vec(), self.now());
-        self.read("load", move |kv| reader::load_all(kv, &map, &keys, now))
+        self.read("load", move |state| reader::load_all(state, &map, &keys, now))
             .await
     }
 
     async fn scan_page(&self, map: &MapName, request: ScanRequest) -> Result<ScanPage, StoreError> {
         let (map, now) = (map.clone(), self.now());
-        self.read("scan", move |kv| reader::scan_page(kv, &map, &request, now))
+        self.read("scan", move |state| reader::scan_page(state, &map, &request, now))
             .await
     }
 
@@ -311,6 +311,11 @@ impl RestateRecords for KvDataStore {
     }
 }
 
+/// One state, which a read reads from.
+fn state_of(kv: &dyn KvBackend, operation: &'static str) -> Result<Box<dyn KvSnapshot>, StoreError> {
+    kv.snapshot().map_err(|error| from_kv(operation, error))
+}
+
 /// Ends the committer, then waits for the reads under way, so that the files are closed when it returns.
 async fn end(open: Open, reads: &Semaphore, permits: usize, deadline: Duration) -> bool {
     let Open { kv, commands, thread } = open;
@@ -320,8 +325,9 @@ async fn end(open: Open, reads: &Semaphore, permits: usize, deadline: Duration) 
     let joined = tokio::task::spawn_blocking(move || thread.join(deadline).is_ok()).await;
     let permits = u32::try_from(permits.max(1)).unwrap_or(u32::MAX);
     let _idle = reads.acquire_many(permits).await;
-    drop(kv);
-    joined.unwrap_or(false)
+    // Closing files, or saying goodbye to a service, blocks.
+    let closed = tokio::task::spawn_blocking(move || drop(kv)).await;
+    joined.unwrap_or(false) && closed.is_ok()
 }
 
 impl Drop for KvDataStore {

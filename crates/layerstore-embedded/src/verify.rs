@@ -1,7 +1,7 @@
 //! Reading everything that is stored, to find what cannot be read.
 
 use layerstore_data_store::{MapReport, StoreError, VerifyReport};
-use layerstore_kv::{Direction, KeyRange, KvBackend, KvSnapshot};
+use layerstore_kv::{Direction, KeyRange, KvRead};
 use layerstore_record::{Key, MapName, Millis, Version};
 
 use crate::convert::from_kv;
@@ -9,17 +9,19 @@ use crate::keyspaces::records_of;
 use crate::reader::claimed_maps;
 use crate::{meta, row};
 
-/// Reads everything, from one state.
-pub(crate) fn verify(kv: &dyn KvBackend, now: Millis) -> Result<VerifyReport, StoreError> {
-    let state = kv.snapshot().map_err(|error| from_kv("verify", error))?;
-    let maps = claimed_maps(&*state)?
+/// Reads everything, from one state, and reports what is there and what cannot be read.
+///
+/// # Errors
+/// When the list of maps cannot be read. What a map does not give is in its report.
+pub fn verify(state: &dyn KvRead, now: Millis) -> Result<VerifyReport, StoreError> {
+    let maps = claimed_maps(state)?
         .into_iter()
-        .map(|map| verify_map(&*state, map, now))
+        .map(|map| verify_map(state, map, now))
         .collect();
     Ok(VerifyReport::new(maps))
 }
 
-fn verify_map(state: &dyn KvSnapshot, map: MapName, now: Millis) -> MapReport {
+fn verify_map(state: &dyn KvRead, map: MapName, now: Millis) -> MapReport {
     let mut report = MapReport::new(map);
     if let Err(error) = read_map(state, &mut report, now) {
         report.unreadable = Some(error);
@@ -27,7 +29,7 @@ fn verify_map(state: &dyn KvSnapshot, map: MapName, now: Millis) -> MapReport {
     report
 }
 
-fn read_map(state: &dyn KvSnapshot, report: &mut MapReport, now: Millis) -> Result<(), StoreError> {
+fn read_map(state: &dyn KvRead, report: &mut MapReport, now: Millis) -> Result<(), StoreError> {
     let operation = "verify";
     let map = report.map.clone();
     meta::read_epoch(state, &map)?;

@@ -61,6 +61,12 @@ pub enum KvErrorKind {
     Poisoned,
     /// The operating system refused.
     Io,
+    /// The service that holds the bytes cannot be reached, or refuses.
+    Unreachable,
+    /// No answer came in time.
+    TimedOut,
+    /// A later opener has taken the store over: this one must stop.
+    Fenced,
 }
 
 /// The operation that failed.
@@ -158,11 +164,14 @@ impl KvError {
 
     /// Tells whether the same call may succeed later without anything else being done.
     ///
-    /// Not for a poisoned store (open it anew), a failed precondition (read again first), damage, or limits.
+    /// Not for a poisoned or fenced store (open it anew), a failed precondition (read again first), damage, or limits.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self.kind {
-            KvErrorKind::AlreadyOpen { .. } | KvErrorKind::Io => self.outcome == Outcome::NotApplied,
+            KvErrorKind::AlreadyOpen { .. }
+            | KvErrorKind::Io
+            | KvErrorKind::Unreachable
+            | KvErrorKind::TimedOut => self.outcome == Outcome::NotApplied,
             KvErrorKind::DiskFull => self.operation == KvOperation::Open,
             _ => false,
         }
@@ -220,6 +229,9 @@ impl fmt::Display for KvErrorKind {
                 "an earlier write failed, so no more are taken; open the store again"
             ),
             Self::Io => write!(f, "the operating system refused"),
+            Self::Unreachable => write!(f, "the service cannot be reached, or refuses; see the cause"),
+            Self::TimedOut => write!(f, "no answer came in time; is the service overloaded or cut off?"),
+            Self::Fenced => write!(f, "a later opener has taken the store over; this one must stop"),
         }
     }
 }
