@@ -13,6 +13,9 @@ const FORMAT: FrameFormat = FrameFormat::new(24, 1);
 /// The format of the store as a whole: which objects there are, and what their paths mean.
 pub(crate) const STORE_FORMAT: u32 = 1;
 
+/// The format of a place whose records are packed, far from those to come of the other layout.
+pub(crate) const PACKED_FORMAT: u32 = 1_001;
+
 /// What a map's head says. Every change of it is conditional on the head before it, and no two are alike.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Head {

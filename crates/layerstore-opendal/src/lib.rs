@@ -16,6 +16,7 @@ mod object;
 mod open;
 mod options;
 mod path;
+mod place;
 mod probe;
 mod reader;
 mod service;
@@ -40,5 +41,7 @@ pub use options::{
     DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_ATTEMPTS, DEFAULT_BACKOFF, DEFAULT_CONCURRENCY, DEFAULT_GROUP_RECORDS,
     DEFAULT_KNOWN_KEYS, DEFAULT_QUEUE_LEN, LONGEST_BACKOFF, OpendalOptions,
 };
+pub use path::{MAPS, map_dir, map_of};
+pub use place::{Layout, Place};
 pub use probe::ProbeReport;
 pub use store::OpendalDataStore;

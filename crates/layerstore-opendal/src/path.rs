@@ -18,7 +18,7 @@ use layerstore_record::{Key, MapName};
 pub(crate) const FORMAT_PATH: &str = "format";
 
 /// Above all maps.
-pub(crate) const MAPS: &str = "m/";
+pub const MAPS: &str = "m/";
 
 /// Characters of an encoded key in one component, before its end mark: below the 255 bytes that file systems take, with room for
 /// what a temporary file adds to its name.
@@ -43,8 +43,9 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// The longest component of a map's name: 128 bytes in base 32, and the letter before them.
 const LONGEST_MAP: usize = 206;
 
-/// Returns the place of everything about a map, with a slash at its end.
-pub(crate) fn map_dir(map: &MapName) -> String {
+/// Returns the place of everything about a map, with a slash at its end: at most 212 characters, that no service takes for anything else.
+#[must_use]
+pub fn map_dir(map: &MapName) -> String {
     let plain = escaped(map.as_str().as_bytes());
     if plain.len() <= COMPONENT {
         format!("{MAPS}{PLAIN}{plain}/")
@@ -54,7 +55,8 @@ pub(crate) fn map_dir(map: &MapName) -> String {
 }
 
 /// Returns the map that a place is about.
-pub(crate) fn map_of(dir: &str) -> Option<MapName> {
+#[must_use]
+pub fn map_of(dir: &str) -> Option<MapName> {
     let name = dir.strip_prefix(MAPS)?.strip_suffix('/')?;
     let bytes = match name.strip_prefix(PLAIN) {
         Some(plain) => unescaped(plain)?,

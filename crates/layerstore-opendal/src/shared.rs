@@ -7,7 +7,7 @@ use layerstore_data_store::Floors;
 use layerstore_record::{Clock, Key, Millis};
 
 use crate::bucket::Bucket;
-use crate::exclusive::Exclusive;
+use crate::place::Place;
 
 /// Where objects are, and how they are dealt with.
 pub(crate) struct Shared {
@@ -18,7 +18,7 @@ pub(crate) struct Shared {
     pub(crate) group_records: usize,
     pub(crate) known_keys: usize,
     /// Held as long as anything of the store is at work.
-    pub(crate) _exclusive: Option<Exclusive>,
+    pub(crate) _place: Place,
 }
 
 /// What a map's writer tells its readers.

@@ -1,19 +1,17 @@
 //! R19 and R20: requests that fail, and a service that never answers.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use layerstore_data_store::{ErrorKind, Expect, MapDataStore, Outcome, ScanRequest, WriteResult};
 use layerstore_opendal::opendal::Operator;
 use layerstore_opendal::{OpendalDataStore, OpendalOptions};
-use layerstore_record::{MapName, Version};
-use layerstore_testkit::objects::{FaultRates, ObjectFaults, ObjectMemory};
+use layerstore_testkit::objects::{FaultRates, ObjectFaults, ObjectMemory, Survival};
 use layerstore_testkit::proof;
 use layerstore_testkit::records::{key, version};
 use tokio::time::Instant;
 
-use crate::support::{apply, held, map, open, open_over, options, put, removal, scan};
+use crate::support::{apply, map, open, open_over, options, put};
 
 /// What R19 asks for; the writes of tests that look for late arrivals are late besides.
 const RATES: FaultRates = FaultRates {
@@ -39,13 +37,6 @@ const ATTEMPTS: usize = 5;
 /// Requests of one call of one write at most: head, its reading back, key, write, its reading back, and settling others.
 const REQUESTS: u64 = 8;
 
-#[derive(Default)]
-struct Tally {
-    calls: u64,
-    retried: u64,
-    given_up: u64,
-}
-
 #[tokio::test(start_paused = true)]
 async fn r19_no_acknowledged_write_is_lost_to_failing_requests() {
     survive(ObjectMemory::new().operator().unwrap(), proof::scaled(100_000)).await;
@@ -57,42 +48,18 @@ pub(crate) async fn survive(operator: Operator, operations: u64) {
     let (faults, map) = (ObjectFaults::seeded(seed), map("map"));
     let store = open_over(operator, &faults, options().attempts(ATTEMPTS)).await;
     store.claim(&map).await.unwrap();
-    let opened = faults.requests();
-    faults.set(RATES);
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|writer| {
-            let rng = fastrand::Rng::with_seed(seed ^ (writer + 1));
-            tokio::spawn(work(
-                Arc::clone(&store),
-                map.clone(),
-                writer,
-                rng,
-                operations / WRITERS,
-            ))
-        })
-        .collect();
-    let (mut expected, mut tally) = (BTreeMap::new(), Tally::default());
-    for writer in writers {
-        let (acknowledged, did) = writer.await.unwrap();
-        expected.extend(acknowledged);
-        tally.calls += did.calls;
-        tally.retried += did.retried;
-        tally.given_up += did.given_up;
-    }
-    let (requests, injected) = (faults.requests() - opened, faults.injected());
-    faults.set(FaultRates::NONE);
-    faults.land().await;
-    let mut lost = 0;
-    for (number, at) in &expected {
-        lost += u64::from(held(&store, &map, *number).await != *at);
-    }
-    assert_eq!(
-        lost, 0,
-        "acknowledged writes that are not what is read afterwards"
-    );
-    let found = scan(&store, &map).await.len();
-    assert_eq!(found, expected.values().flatten().count());
-    let bound = tally.calls * REQUESTS * ATTEMPTS as u64;
+    let survival = Survival {
+        rates: RATES,
+        writers: WRITERS,
+        keys: KEYS,
+        again: AGAIN,
+        operations,
+        seed,
+    };
+    let store: Arc<dyn MapDataStore> = store;
+    let survived = survival.of(&store, &map, &faults).await;
+    let bound = survived.calls * REQUESTS * ATTEMPTS as u64;
+    let requests = survived.requests;
     assert!(
         requests <= bound,
         "{requests} requests are above the bound of {bound}"
@@ -102,66 +69,14 @@ pub(crate) async fn survive(operator: Operator, operations: u64) {
         &[
             ("operations", operations),
             ("requests", requests),
-            ("injected", injected),
-            ("calls", tally.calls),
-            ("made_again", tally.retried),
-            ("given_up", tally.given_up),
+            ("injected", survived.injected),
+            ("calls", survived.calls),
+            ("made_again", survived.made_again),
+            ("given_up", 0),
             ("lost", 0),
             ("seed", seed),
         ],
     );
-}
-
-/// Writes, removes and reads keys of its own; returns what each key holds.
-async fn work(
-    store: Arc<OpendalDataStore>,
-    map: MapName,
-    writer: u64,
-    mut rng: fastrand::Rng,
-    operations: u64,
-) -> (BTreeMap<u64, Option<Version>>, Tally) {
-    let (mut holds, mut tally) = (BTreeMap::new(), Tally::default());
-    for turn in 0..operations {
-        let number = rng.u64(0..KEYS / WRITERS) * WRITERS + writer;
-        let at = 1 + turn * WRITERS + writer;
-        let write = match rng.u8(0..10) {
-            0 => {
-                tally.calls += 1;
-                check(&store, &map, number, holds.get(&number).copied().flatten()).await;
-                continue;
-            }
-            1 => removal(&map, number, at),
-            _ => put(&map, number, at),
-        };
-        let mut made = false;
-        for again in 0..AGAIN {
-            tally.calls += 1;
-            tally.retried += u64::from(again > 0);
-            match apply(&store, write.clone()).await {
-                WriteResult::Applied => {
-                    made = true;
-                    break;
-                }
-                WriteResult::Rejected(error) => assert!(error.is_retryable(), "{error}"),
-                refused => panic!("nobody else writes key {number}: {refused:?}"),
-            }
-        }
-        assert!(
-            made,
-            "{AGAIN} calls of {ATTEMPTS} tries each failed: the rates do not allow for that"
-        );
-        tally.given_up += u64::from(!made);
-        holds.insert(number, Some(version(at)));
-    }
-    (holds, tally)
-}
-
-/// A read may fail, and never tells what is not so.
-async fn check(store: &OpendalDataStore, map: &MapName, number: u64, expected: Option<Version>) {
-    match store.load(map, &key(number)).await {
-        Ok(found) => assert_eq!(found.map(|record| record.version()), expected, "key {number}"),
-        Err(error) => assert!(error.is_retryable(), "{error}"),
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,19 +30,7 @@ impl InS3 {
 }
 
 fn settings(bucket: &S3Bucket) -> Vec<(String, String)> {
-    let settings = [
-        ("bucket", bucket.name()),
-        ("root", "some/place"),
-        ("endpoint", bucket.endpoint()),
-        ("region", bucket.region()),
-        ("access_key_id", bucket.access_key()),
-        ("secret_access_key", bucket.secret_key()),
-        ("disable_config_load", "true"),
-        ("disable_ec2_metadata", "true"),
-    ];
-    settings
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    bucket.settings("some/place")
 }
 
 fn operator(bucket: &S3Bucket) -> Operator {

@@ -1,6 +1,6 @@
 //! Objects in memory, with tags and conditions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,8 +15,15 @@ use super::service::MemoryService;
 /// services whose ETag is a checksum.
 #[derive(Debug, Clone, Default)]
 pub struct ObjectMemory {
-    objects: Arc<Mutex<BTreeMap<String, Buffer>>>,
+    objects: Arc<Mutex<BTreeMap<String, Object>>>,
     quirk: Option<Quirk>,
+}
+
+/// An object: its bytes, and what its writer said of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Object {
+    pub(super) bytes: Buffer,
+    pub(super) user_metadata: HashMap<String, String>,
 }
 
 /// In what a service differs.
@@ -62,7 +69,7 @@ impl ObjectMemory {
         self.quirk == Some(quirk)
     }
 
-    pub(super) fn get(&self, path: &str) -> Option<Buffer> {
+    pub(super) fn get(&self, path: &str) -> Option<Object> {
         self.lock().get(path).cloned()
     }
 
@@ -70,19 +77,19 @@ impl ObjectMemory {
     pub(super) fn put(
         &self,
         path: &str,
-        bytes: Buffer,
-        wanted: impl FnOnce(Option<&Buffer>) -> bool,
+        object: Object,
+        wanted: impl FnOnce(Option<&Object>) -> bool,
     ) -> bool {
         let mut objects = self.lock();
         let holds = self.is(Quirk::IgnoresConditions) || wanted(objects.get(path));
         if holds {
-            objects.insert(path.to_owned(), bytes);
+            objects.insert(path.to_owned(), object);
         }
         holds
     }
 
     /// Deletes if `wanted` holds of what is there; tells whether.
-    pub(super) fn delete(&self, path: &str, wanted: impl FnOnce(Option<&Buffer>) -> bool) -> bool {
+    pub(super) fn delete(&self, path: &str, wanted: impl FnOnce(Option<&Object>) -> bool) -> bool {
         let mut objects = self.lock();
         let ignores = self.is(Quirk::IgnoresConditions) || self.is(Quirk::IgnoresDeleteConditions);
         let holds = ignores || wanted(objects.get(path));
@@ -92,22 +99,22 @@ impl ObjectMemory {
         holds
     }
 
-    /// Returns the first `limit` paths with a prefix, behind another path.
-    pub(super) fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+    /// Returns the first `limit` paths with a prefix, behind another path, each with the length of its object.
+    pub(super) fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Vec<(String, u64)> {
         let start = match after {
             Some(after) if after >= prefix => Bound::Excluded(after.to_owned()),
             _ => Bound::Included(prefix.to_owned()),
         };
         let objects = self.lock();
-        let paths = objects.range((start, Bound::Unbounded)).map(|(path, _)| path);
-        paths
-            .take_while(|path| path.starts_with(prefix))
+        let found = objects.range((start, Bound::Unbounded));
+        found
+            .take_while(|(path, _)| path.starts_with(prefix))
             .take(limit)
-            .cloned()
+            .map(|(path, object)| (path.clone(), object.bytes.len() as u64))
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Buffer>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Object>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

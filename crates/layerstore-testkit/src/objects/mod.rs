@@ -18,7 +18,14 @@ mod faults;
 mod faulty;
 mod memory;
 mod service;
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that finds a loss has to end"
+)]
+mod survival;
 
 pub use faults::{FaultRates, ObjectFaults};
 pub use faulty::FaultyObjects;
 pub use memory::{ObjectMemory, Quirk};
+pub use survival::{Survival, Survived};

@@ -1,6 +1,6 @@
 //! The bucket in memory as a service of OpenDAL.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use opendal::raw::{
@@ -11,7 +11,7 @@ use opendal::{
     Buffer, BytesRange, Capability, Error, ErrorKind, Metadata, MetadataBuilder, OperationContext, Result,
 };
 
-use super::memory::{ObjectMemory, Quirk};
+use super::memory::{Object, ObjectMemory, Quirk};
 
 /// Entries of one request.
 const LISTED: usize = 1_000;
@@ -46,10 +46,28 @@ fn tag(bytes: &Buffer) -> String {
     format!("\"{:016x}\"", hasher.finish())
 }
 
-fn metadata(bytes: &Buffer) -> Metadata {
-    let mut metadata = MetadataBuilder::file(bytes.len() as u64);
-    metadata.etag(tag(bytes));
+fn metadata(object: &Object) -> Metadata {
+    let mut metadata = MetadataBuilder::file(object.bytes.len() as u64);
+    metadata.etag(tag(&object.bytes));
+    metadata.user_metadata(object.user_metadata.clone());
     metadata.build()
+}
+
+/// What a writer says of its object.
+fn marks(args: &OpWrite) -> HashMap<String, String> {
+    let marks = args.user_metadata().into_iter().flatten();
+    marks
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Returns an object, unless the caller has what is there.
+fn wanted(object: Option<Object>, unless: Option<&str>) -> Result<Object> {
+    let object = object.ok_or_else(missing)?;
+    if unless.is_some_and(|known| known == tag(&object.bytes)) {
+        return Err(refused());
+    }
+    Ok(object)
 }
 
 impl Service for MemoryService {
@@ -67,8 +85,11 @@ impl Service for MemoryService {
     fn capability(&self) -> Capability {
         Capability {
             stat: true,
+            stat_with_if_none_match: true,
             read: true,
+            read_with_if_none_match: true,
             write: true,
+            write_with_user_metadata: true,
             write_can_empty: true,
             write_with_if_match: true,
             write_with_if_not_exists: true,
@@ -86,15 +107,16 @@ impl Service for MemoryService {
         Err(unsupported())
     }
 
-    async fn stat(&self, _: &OperationContext, path: &str, _: OpStat) -> Result<RpStat> {
-        let bytes = self.objects.get(path).ok_or_else(missing)?;
-        Ok(RpStat::new(metadata(&bytes)))
+    async fn stat(&self, _: &OperationContext, path: &str, args: OpStat) -> Result<RpStat> {
+        let object = wanted(self.objects.get(path), args.if_none_match())?;
+        Ok(RpStat::new(metadata(&object)))
     }
 
-    fn read(&self, _: &OperationContext, path: &str, _: OpRead) -> Result<Self::Reader> {
+    fn read(&self, _: &OperationContext, path: &str, args: OpRead) -> Result<Self::Reader> {
         Ok(oio::StreamReader::new(MemoryReader {
             objects: self.objects.clone(),
             path: path.to_owned(),
+            unless: args.if_none_match().map(str::to_owned),
         }))
     }
 
@@ -142,13 +164,15 @@ impl Service for MemoryService {
 pub(super) struct MemoryReader {
     objects: ObjectMemory,
     path: String,
+    /// The tag that the caller has.
+    unless: Option<String>,
 }
 
 impl oio::StreamRead for MemoryReader {
     async fn open(&self, range: BytesRange) -> Result<(RpRead, Box<dyn oio::ReadStreamDyn>)> {
-        let bytes = self.objects.get(&self.path).ok_or_else(missing)?;
-        let read = RpRead::new(metadata(&bytes));
-        let content = bytes.slice(range.to_content_range(bytes.len())?);
+        let object = wanted(self.objects.get(&self.path), self.unless.as_deref())?;
+        let read = RpRead::new(metadata(&object));
+        let content = object.bytes.slice(range.to_content_range(object.bytes.len())?);
         Ok((read, Box::new(content)))
     }
 }
@@ -167,14 +191,17 @@ impl oio::Write for MemoryWriter {
     }
 
     async fn close(&mut self) -> Result<Metadata> {
-        let bytes: Buffer = self.parts.iter().cloned().flatten().collect();
-        let written = metadata(&bytes);
-        let made = self.objects.put(&self.path, bytes, |found| {
+        let object = Object {
+            bytes: self.parts.iter().cloned().flatten().collect(),
+            user_metadata: marks(&self.args),
+        };
+        let written = metadata(&object);
+        let made = self.objects.put(&self.path, object, |found| {
             let absent = !self.args.if_not_exists() || found.is_none();
             let unchanged = self
                 .args
                 .if_match()
-                .is_none_or(|wanted| found.is_some_and(|found| tag(found) == wanted));
+                .is_none_or(|wanted| found.is_some_and(|found| tag(&found.bytes) == wanted));
             absent && unchanged
         });
         if made { Ok(written) } else { Err(refused()) }
@@ -194,7 +221,7 @@ impl oio::OneShotDelete for MemoryDeleter {
     async fn delete_once(&self, path: String, args: OpDelete) -> Result<()> {
         let gone = self.objects.delete(&path, |found| {
             args.if_match()
-                .is_none_or(|wanted| found.is_some_and(|found| tag(found) == wanted))
+                .is_none_or(|wanted| found.is_some_and(|found| tag(&found.bytes) == wanted))
         });
         if gone { Ok(()) } else { Err(refused()) }
     }
@@ -204,7 +231,7 @@ pub(super) struct MemoryLister {
     objects: ObjectMemory,
     prefix: String,
     after: Option<String>,
-    page: VecDeque<String>,
+    page: VecDeque<(String, u64)>,
 }
 
 impl oio::List for MemoryLister {
@@ -214,9 +241,10 @@ impl oio::List for MemoryLister {
                 .objects
                 .list(&self.prefix, self.after.as_deref(), LISTED)
                 .into();
-            self.after = self.page.back().cloned().or(self.after.take());
+            let last = self.page.back().map(|(path, _)| path.clone());
+            self.after = last.or(self.after.take());
         }
-        let entry = |path: String| oio::Entry::new(&path, MetadataBuilder::file(0).build());
+        let entry = |(path, len): (String, u64)| oio::Entry::new(&path, MetadataBuilder::file(len).build());
         Ok(self.page.pop_front().map(entry))
     }
 }

@@ -22,6 +22,24 @@ impl S3Bucket {
         Ok(Self { name, endpoint })
     }
 
+    /// Returns the settings of a place in the bucket, by OpenDAL's names.
+    #[must_use]
+    pub fn settings(&self, root: &str) -> Vec<(String, String)> {
+        let settings = [
+            ("bucket", self.name()),
+            ("root", root),
+            ("endpoint", self.endpoint()),
+            ("region", self.region()),
+            ("access_key_id", self.access_key()),
+            ("secret_access_key", self.secret_key()),
+            ("disable_config_load", "true"),
+            ("disable_ec2_metadata", "true"),
+        ];
+        settings
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into()
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
