@@ -16,8 +16,9 @@ use crate::process::{Ended, Process};
 use crate::test::Libtest;
 use crate::workspace::Workspace;
 use evidence::Evidence;
+use mutants::MUTANTS_PROOFS;
 use page::{Finding, Page};
-use suites::{DEFECTS, DEFECTS_PROOF, MUTANTS, MUTANTS_PROOFS, PROOFS, Proof};
+use suites::{DEFECTS, DEFECTS_PROOF, MUTANTS, PROOFS, Proof};
 use targets::{FUZZ, TARGETS};
 
 pub(crate) use fuzz::{format_check, lock_check};

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::suites::{DEFECTS_PROOF, MUTANTS_PROOFS, PROOFS, Proof};
+use super::mutants::MUTANTS_PROOFS;
+use super::suites::{DEFECTS_PROOF, PROOFS, Proof};
 use super::targets::TARGETS;
 use crate::failure::{Context, Outcome};
 use crate::workspace::Workspace;

@@ -347,6 +347,34 @@ pub(crate) const PROOFS: &[Proof] = &[
         "fixtures of every version of the object format open",
     ),
     proof(
+        "backends",
+        "R14",
+        "layerstore-slatedb",
+        "r14_",
+        "packed records against a BTreeMap: the byte store in a directory, and maps in a bucket and in S3",
+    ),
+    proof(
+        "backends",
+        "R19",
+        "layerstore-slatedb",
+        "r19_",
+        "the same faults below a packed layout: no acknowledged write lost, requests bounded",
+    ),
+    proof(
+        "backends",
+        "R20",
+        "layerstore-slatedb",
+        "r20_",
+        "a service that never answers below a packed layout: every call ends in time",
+    ),
+    proof(
+        "backends",
+        "M4",
+        "layerstore-slatedb",
+        "m4_",
+        "two processes on one packed map of S3 under load: the later fences the earlier",
+    ),
+    proof(
         "fuzz",
         "R23",
         "layerstore-record",
@@ -431,38 +459,6 @@ pub(crate) const DEFECTS_PROOF: Proof = proof(
 
 /// The suite that changes code as cargo-mutants does.
 pub(crate) const MUTANTS: &str = "mutants";
-
-/// What mutants show: the filter is the area.
-pub(crate) const MUTANTS_PROOFS: [Proof; 4] = [
-    proof(
-        MUTANTS,
-        "R26",
-        "mutants/codec",
-        "codec",
-        "nine of ten mutants of the codec are killed, the others explained",
-    ),
-    proof(
-        MUTANTS,
-        "R26",
-        "mutants/expiry",
-        "expiry",
-        "nine of ten mutants of expiry are killed, the others explained",
-    ),
-    proof(
-        MUTANTS,
-        "R26",
-        "mutants/queue",
-        "queue",
-        "nine of ten mutants of the queue are killed, the others explained",
-    ),
-    proof(
-        MUTANTS,
-        "R26",
-        "mutants/log",
-        "log",
-        "nine of ten mutants of the log are killed, the others explained",
-    ),
-];
 
 /// The names of all suites, in the order of the table.
 pub(crate) fn names() -> Vec<&'static str> {

@@ -3,7 +3,7 @@
 use crate::workspace::{Dependency, Package, Workspace};
 
 /// Each crate of ours and what it may import of ours, without the `layerstore-` that all of them carry.
-pub(super) const ARROWS: [(&str, &[&str]); 18] = [
+pub(super) const ARROWS: [(&str, &[&str]); 19] = [
     ("record", &[]),
     ("engine", &["record"]),
     ("observer", &["record"]),
@@ -13,6 +13,7 @@ pub(super) const ARROWS: [(&str, &[&str]); 18] = [
     ("embedded", &["record", "data-store", "kv", "kv-fjall"]),
     ("postgres", &["record", "data-store"]),
     ("opendal", &["record", "data-store"]),
+    ("slatedb", &["record", "data-store", "kv", "embedded", "opendal"]),
     ("write-behind", &["record", "data-store"]),
     ("tiered", &["record", "data-store"]),
     ("record-store", &["record", "engine", "observer", "data-store"]),
@@ -32,13 +33,14 @@ pub(super) const ARROWS: [(&str, &[&str]); 18] = [
             "embedded",
             "postgres",
             "opendal",
+            "slatedb",
             "write-behind",
         ],
     ),
 ];
 
 /// What the facade may import: everything but the testkit. The testkit may import the same.
-pub(super) const ALL: [&str; 13] = [
+pub(super) const ALL: [&str; 14] = [
     "record",
     "engine",
     "observer",
@@ -48,6 +50,7 @@ pub(super) const ALL: [&str; 13] = [
     "embedded",
     "postgres",
     "opendal",
+    "slatedb",
     "write-behind",
     "tiered",
     "record-store",
