@@ -107,6 +107,8 @@ pub use layerstore_record_store::{
     self as record_store, Compute, NewValue, Outcome, Partition, Period, RecordErrorKind, RecordStoreError,
     RecordStoreStats, TryGet, TrySet, WriteOptions,
 };
+#[cfg(feature = "slatedb")]
+pub use layerstore_slatedb as slatedb;
 #[cfg(feature = "tiered")]
 pub use layerstore_tiered as tiered;
 #[cfg(feature = "write-behind")]

@@ -30,6 +30,13 @@ const OVER_S3: &Way = &[
     (Kind::Embedded, "last.toml"),
 ];
 
+const OVER_BOTH_LAYOUTS: &Way = &[
+    (Kind::Embedded, "first.toml"),
+    (Kind::S3, "s3.toml"),
+    (Kind::Packed, "packed.toml"),
+    (Kind::Embedded, "last.toml"),
+];
+
 /// A shop with the stores of the way, and `count` records in the first; and what their export is.
 fn stocked(way: &Way, count: u64) -> (Shop, Vec<Held>, String) {
     let shop = Shop::new();
@@ -87,6 +94,15 @@ fn m5_records_go_to_postgres_to_s3_and_back_byte_for_byte() {
         ("records_over_postgres_and_s3", count),
         ("violations", violations),
     ];
+    proof::report("M5", &counts);
+    assert_eq!(violations, 0);
+}
+
+#[test]
+fn m5_records_go_from_one_layout_of_objects_to_the_other_and_back_byte_for_byte() {
+    let count = proof::scaled(OBJECTS);
+    let violations = violations_on(OVER_BOTH_LAYOUTS, count);
+    let counts = [("records_over_both_layouts", count), ("violations", violations)];
     proof::report("M5", &counts);
     assert_eq!(violations, 0);
 }

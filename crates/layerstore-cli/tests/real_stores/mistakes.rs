@@ -6,7 +6,7 @@ use layerstore_testkit::services::{postgres, s3};
 
 use crate::same::assert_no_secret;
 use crate::shop::Shop;
-use crate::store::{of_postgres, of_s3, wait};
+use crate::store::{of_postgres, of_s3, packed, wait};
 
 /// A port of this machine on which nobody listens.
 fn nobodys_port() -> u16 {
@@ -117,4 +117,54 @@ fn a_bucket_that_cannot_be_had_is_named_with_what_to_do_and_without_the_keys() {
     );
     let misspelt = right.replace("bucket = ", "buckets = ");
     fails(&shop, &misspelt, 1, &["buckets"]);
+}
+
+#[test]
+fn a_packed_bucket_that_cannot_be_had_is_named_with_what_to_do_and_without_the_keys() {
+    let bucket = wait(s3()).expect("a server");
+    let shop = Shop::new();
+    let right = packed(&of_s3(&shop, &bucket, bucket.name(), bucket.secret_key()));
+    let right = right.replace("layout", "attempt_timeout = \"5s\"\nlayout");
+    let other = right.replace(bucket.name(), "layerstore-no-such-bucket");
+    fails(&shop, &other, 1, &["slatedb store", "layerstore-no-such-bucket"]);
+    shop.write("secret.key", "hunter2hunter2");
+    fails(&shop, &right, 1, &["slatedb store", "forbidden"]);
+    let nobody = format!("http://127.0.0.1:{}/", nobodys_port());
+    fails(
+        &shop,
+        &right.replace(bucket.endpoint(), &nobody),
+        5,
+        &["slatedb store", "run it again"],
+    );
+}
+
+#[test]
+fn a_place_that_was_opened_for_one_layout_is_refused_for_the_other() {
+    let bucket = wait(s3()).expect("a server");
+    let shop = Shop::new();
+    let objects = of_s3(&shop, &bucket, bucket.name(), bucket.secret_key());
+    for (first, held, then, asked) in [
+        (
+            packed(&objects),
+            "many records an object",
+            objects.clone(),
+            "one object a record",
+        ),
+        (
+            objects.replace("/shop", "/other"),
+            "one object a record",
+            packed(&objects).replace("/shop", "/other"),
+            "many records an object",
+        ),
+    ] {
+        shop.write("first.toml", format!("format = 1\n[data_store]\n{first}"));
+        shop.done(&["--config", "first.toml", "put", "--map", "m", "k", "1"]);
+        let what = format!("the place holds {held}, and was opened for {asked}");
+        fails(&shop, &then, 1, &[&what]);
+        assert_eq!(
+            shop.done(&["--config", "first.toml", "get", "--map", "m", "k"])
+                .trim(),
+            "1"
+        );
+    }
 }

@@ -123,6 +123,11 @@ fn s3_gives_what_embedded_gives() {
 }
 
 #[test]
+fn packed_s3_gives_what_embedded_gives() {
+    gives_what_embedded_gives(Kind::Packed);
+}
+
+#[test]
 fn two_tiers_give_what_embedded_gives() {
     gives_what_embedded_gives(Kind::Tiered);
 }
@@ -132,7 +137,12 @@ fn check_says_what_was_found_and_no_secret() {
     let cases = [
         (Kind::Bytes, "data store: postgres", "value format: bytes"),
         (Kind::Jsonb, "data store: postgres", "value format: jsonb"),
-        (Kind::S3, "data store: ", "service: s3"),
+        (Kind::S3, "data store: object", "service: s3\n  layout: objects"),
+        (
+            Kind::Packed,
+            "data store: slatedb",
+            "service: s3\n  layout: packed",
+        ),
     ];
     for (kind, store, fact) in cases {
         let shop = Shop::new();
@@ -149,6 +159,13 @@ fn check_says_what_was_found_and_no_secret() {
             said.contains("ok: the store opens and every map can be read"),
             "{said}"
         );
+        let said = shop.done(&["--json", "--config", "store.toml", "check"]);
+        let layout = match kind {
+            Kind::S3 => "\"layout\":\"objects\"",
+            Kind::Packed => "\"layout\":\"packed\"",
+            _ => "\"found\":",
+        };
+        assert!(said.contains(layout), "{said}");
     }
 }
 

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     /// PostgreSQL with values as `jsonb`.
     Jsonb,
     S3,
+    /// S3 with many records an object.
+    Packed,
     /// Embedded hot, files cold.
     Tiered,
 }
@@ -37,11 +39,11 @@ impl Kind {
                 let format = if self == Self::Bytes { "bytes" } else { "jsonb" };
                 of_postgres("database.url", &format!("value_format = \"{format}\"\n"))
             }
-            Self::S3 => {
+            Self::S3 | Self::Packed => {
                 let bucket = wait(s3()).expect("a server");
                 let text = of_s3(shop, &bucket, bucket.name(), bucket.secret_key());
                 held._bucket = Some(bucket);
-                text
+                if self == Self::Packed { packed(&text) } else { text }
             }
             Self::Tiered => {
                 let cold = shop.path("cold").display().to_string();
@@ -71,6 +73,14 @@ pub(crate) fn of_s3(shop: &Shop, server: &S3Bucket, bucket: &str, secret: &str) 
          secret_access_key = {{ file = \"secret.key\" }}\n",
         server.endpoint(),
         server.region()
+    )
+}
+
+/// The settings of a bucket, for many records an object.
+pub(crate) fn packed(text: &str) -> String {
+    text.replace(
+        "[data_store.options]",
+        "layout = \"packed\"\n[data_store.options]",
     )
 }
 

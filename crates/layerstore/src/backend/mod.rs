@@ -9,6 +9,8 @@ mod nowhere;
 #[cfg(feature = "toml")]
 mod object;
 mod opened;
+#[cfg(all(feature = "toml", feature = "slatedb"))]
+mod packed;
 #[cfg(feature = "toml")]
 mod postgres;
 #[cfg(feature = "toml")]

@@ -19,6 +19,8 @@ pub struct OpenDataStore {
     tiers: Vec<(&'static str, OpenDataStore)>,
     #[cfg(feature = "embedded")]
     embedded: Option<Arc<layerstore_embedded::KvDataStore>>,
+    #[cfg(all(feature = "toml", feature = "slatedb"))]
+    packed: Option<Arc<layerstore_slatedb::SlateDataStore>>,
     #[cfg(all(feature = "toml", feature = "tiered"))]
     archiving: Option<Arc<Archiving>>,
     #[cfg(feature = "write-behind")]
@@ -36,6 +38,8 @@ impl OpenDataStore {
             tiers: Vec::new(),
             #[cfg(feature = "embedded")]
             embedded: None,
+            #[cfg(all(feature = "toml", feature = "slatedb"))]
+            packed: None,
             #[cfg(all(feature = "toml", feature = "tiered"))]
             archiving: None,
             #[cfg(feature = "write-behind")]
@@ -48,6 +52,18 @@ impl OpenDataStore {
         Self {
             embedded: Some(Arc::clone(&store)),
             ..Self::new(store)
+        }
+    }
+
+    /// Takes a packed store, and what stands before it.
+    #[cfg(all(feature = "toml", feature = "slatedb"))]
+    pub(crate) fn packed(
+        packed: Arc<layerstore_slatedb::SlateDataStore>,
+        guarded: Arc<dyn MapDataStore>,
+    ) -> Self {
+        Self {
+            packed: Some(packed),
+            ..Self::new(guarded)
         }
     }
 
@@ -155,9 +171,9 @@ impl OpenDataStore {
 
     /// Reads everything that the store holds, and reports what is there and what cannot be read.
     ///
-    /// An embedded store is looked at row by row, what has ended and what was cleared included; another through its scans. Of a tiered
+    /// An embedded or packed store is looked at row by row, what has ended and what was cleared included; another through its scans. Of a tiered
     /// store this is what its users see; what each of the [tiers](Self::tiers) holds, these verify. With write-behind, what is pending is
-    /// flushed first, as long as its flush timeout says; of what does not reach an embedded store then, nothing is in the report.
+    /// flushed first, as long as its flush timeout says; of what does not reach an embedded or packed store then, nothing is in the report.
     ///
     /// # Errors
     /// A [`StoreError`] when the list of maps cannot be read. What a map does not give is in its report.
@@ -174,6 +190,10 @@ impl OpenDataStore {
         #[cfg(feature = "embedded")]
         if let Some(embedded) = &self.embedded {
             return embedded.verify().await;
+        }
+        #[cfg(all(feature = "toml", feature = "slatedb"))]
+        if let Some(packed) = &self.packed {
+            return packed.verify().await;
         }
         layerstore_data_store::verify(&*self.store).await
     }

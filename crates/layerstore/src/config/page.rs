@@ -56,6 +56,19 @@ access_key_id = { env = \"AWS_ACCESS_KEY_ID\" }
 secret_access_key = { env = \"AWS_SECRET_ACCESS_KEY\" }
 ```
 
+The same service keeps many records an object, which suits many small records that come in batches
+([object-stores.md](object-stores.md#packed)):
+
+```toml
+format = 1
+
+[data_store]
+kind = \"object\"
+service = \"s3\"
+layout = \"packed\"
+options = { bucket = \"records\", region = \"eu-central-1\", secret_access_key = { file = \"secret/s3\" } }
+```
+
 Two stores are one, from whose hot one records move to the cold one when nobody has used them for a while:
 
 ```toml

@@ -213,6 +213,17 @@ fn a_backend_that_is_not_here_is_refused_by_the_name_of_its_feature() {
         );
         assert!(error.contains(&format!("`--features {feature}`")), "{error}");
     }
+    if cfg!(feature = "fs") && !cfg!(feature = "slatedb") {
+        let text = "format = 1\n[data_store]\nkind = \"object\"\nservice = \"fs\"\nlayout = \"packed\"\n";
+        let parsed = config(text);
+        let error = parsed.backend.check("data_store").unwrap_err();
+        let error = parsed.origin.locate(error).to_string();
+        assert!(
+            error.starts_with("etc/layerstore.toml:5:10: data_store.layout: ")
+                && error.contains("`--features slatedb`"),
+            "{error}"
+        );
+    }
     if !cfg!(feature = "tiered") {
         let parsed = config("format = 1\n[data_store]\nkind = \"tiered\"\nage = \"1h\"\n");
         let error = parsed.backend.check("data_store").unwrap_err();
@@ -263,7 +274,7 @@ fn the_pages_examples_are_configurations() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    assert_eq!(examples.len(), 5);
+    assert_eq!(examples.len(), 6);
     for example in &examples {
         config(example);
     }
@@ -327,6 +338,10 @@ fn f4_the_settings_of_each_kind_are_read_and_what_is_wrong_is_named_by_its_place
             "layerstore.toml:4:11: data_store.service: write one of",
         ),
         (
+            "kind = \"object\"\nlayout = \"columns\"\n",
+            "layerstore.toml:4:10: data_store.layout: write one of `objects`, `packed`",
+        ),
+        (
             "kind = \"object\"\noptions = 3\n",
             "layerstore.toml:4:11: data_store.options: ",
         ),
@@ -377,5 +392,66 @@ fn f4_what_a_store_cannot_be_opened_with_is_refused_before_it_is_tried() {
         let error = parsed.backend.check("data_store").unwrap_err();
         let error = parsed.origin.locate(error).to_string();
         assert!(!is_here || error.contains(said), "{text:?} gave {error:?}");
+    }
+}
+
+#[cfg(all(feature = "fs", feature = "slatedb"))]
+#[test]
+fn f4_a_setting_of_one_layout_is_refused_with_the_other() {
+    let checked = |settings: &str| {
+        let text = format!("format = 1\n[data_store]\nkind = \"object\"\nservice = \"fs\"\n{settings}\n");
+        let parsed = config(&text);
+        let checked = parsed.backend.check("data_store");
+        checked.map_err(|error| parsed.origin.locate(error).to_string())
+    };
+    let one_layout = [
+        ("attempts = 3", "objects", "packed"),
+        ("backoff = \"1s\"", "objects", "packed"),
+        ("group_records = 10", "objects", "packed"),
+        ("known_keys = 0", "objects", "packed"),
+        ("deadline = \"10s\"", "packed", "objects"),
+        ("poll_interval = \"1s\"", "packed", "objects"),
+        ("cache_bytes = \"none\"", "packed", "objects"),
+        ("table_bytes = \"1MiB\"", "packed", "objects"),
+    ];
+    for (setting, own, other) in one_layout {
+        let name = setting.split(' ').next().unwrap_or_default();
+        assert_eq!(checked(&format!("{setting}\nlayout = {own:?}")), Ok(()));
+        let error = checked(&format!("{setting}\nlayout = {other:?}")).unwrap_err();
+        let place = format!("etc/layerstore.toml:5:{}: data_store.{name}: ", name.len() + 4);
+        let what = format!("it goes with layout = {own:?}, and layout is {other:?}");
+        assert!(error.starts_with(&place) && error.contains(&what), "{error}");
+        let unsaid = checked(setting);
+        assert_eq!(unsaid.is_ok(), own == "objects", "{setting}");
+    }
+    for both in [
+        "single_writer = true",
+        "attempt_timeout = \"5s\"",
+        "concurrency = 8",
+    ] {
+        for layout in ["objects", "packed"] {
+            assert_eq!(checked(&format!("{both}\nlayout = {layout:?}")), Ok(()));
+        }
+    }
+    for (less, least) in [
+        ("poll_interval = \"9ms\"", "10ms"),
+        ("table_bytes = \"1KiB\"", "64KiB"),
+    ] {
+        let error = checked(&format!("{less}\nlayout = \"packed\"")).unwrap_err();
+        assert!(error.contains(&format!("it must be at least {least}")), "{error}");
+    }
+}
+
+#[test]
+fn the_configurations_on_the_page_of_object_stores_are_such() {
+    let page = include_str!("../../../../docs/object-stores.md");
+    let snippets: Vec<_> = page
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(!snippets.is_empty());
+    for snippet in snippets {
+        assert!(matches!(config(snippet).backend, Backend::Object(_)), "{snippet}");
     }
 }
