@@ -4,6 +4,8 @@
 //! the condition that nobody else has, after a head for each group of 1,000, and looks at a key that it does not know first; what it
 //! reads it decodes. The server is the one of the tests, in a process of its own: what a real service would add to a request, it
 //! would add to both.
+//!
+//! Then the packed layout against one object a record, both by the data store, with the requests that each makes.
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read};
@@ -16,6 +18,8 @@ use layerstore_data_store::{MapDataStore, Write, WriteResult};
 use layerstore_opendal::opendal::Operator;
 use layerstore_opendal::{OpendalDataStore, OpendalOptions};
 use layerstore_record::{Key, MapName, Millis, NodeId, Record, RecordValue, Timestamp, Version};
+use layerstore_slatedb::{SlateDataStore, SlateOptions};
+use layerstore_testkit::objects::ObjectFaults;
 use layerstore_testkit::services::s3;
 
 /// Requests at once.
@@ -119,7 +123,11 @@ async fn run() -> Result<(), BenchError> {
     let bare = OpendalDataStore::operator("s3", in_place("bare"))?;
     let map = MapName::new("bench")?;
     store.claim(&map).await?;
-    Subjects { store, map, bare }.measure(&mut group).await?;
+    let subjects = Subjects { store, map, bare };
+    subjects.measure(&mut group).await?;
+    let packed = Packed::open(in_place("packed")).await?;
+    packed.measure(&subjects, &mut group).await?;
+    packed.count_requests(in_place("counted"), &mut group).await?;
     group.finish()
 }
 
@@ -165,18 +173,7 @@ impl Subjects {
     }
 
     async fn put(&self, numbers: std::ops::Range<u64>, millis: u64) -> Result<(), BenchError> {
-        let writes = numbers.map(|number| {
-            Ok(Write::new(
-                self.map.clone(),
-                key(number)?,
-                Arc::new(record(millis)),
-            ))
-        });
-        let results = self.store.apply(writes.collect::<Result<_, BenchError>>()?).await;
-        if results.iter().all(WriteResult::is_applied) {
-            return Ok(());
-        }
-        Err("a write was not applied".into())
+        put(&self.store, &self.map, numbers, millis).await
     }
 
     async fn put_bare(&self, numbers: std::ops::Range<u64>) -> Result<(), BenchError> {
@@ -210,6 +207,86 @@ impl Subjects {
         });
         Ok(stream::iter(gets).buffered(IN_FLIGHT).try_collect().await?)
     }
+}
+
+/// Records packed, in a bucket of the same server, and the requests that they take.
+struct Packed {
+    store: SlateDataStore,
+    map: MapName,
+    requests: ObjectFaults,
+}
+
+impl Packed {
+    async fn open(settings: Vec<(String, String)>) -> Result<Self, BenchError> {
+        // It only counts.
+        let requests = ObjectFaults::seeded(0);
+        let operator = OpendalDataStore::operator("s3", settings)?.layer(requests.layer());
+        let store = SlateDataStore::over(operator, SlateOptions::default()).await?;
+        let map = MapName::new("bench")?;
+        store.claim(&map).await?;
+        Ok(Self { store, map, requests })
+    }
+
+    async fn measure(&self, single: &Subjects, group: &mut Group) -> Result<(), BenchError> {
+        let count: u32 = if group.is_quick() { 128 } else { 1_000 };
+        let case = Case {
+            what: "new records of 1 KB, packed, against one object a record",
+            unit: "records",
+            count,
+            target: 20.0,
+        };
+        // Behind what the other cases wrote.
+        let numbers = |round: u64| (1_000 + round) * u64::from(count)..(1_001 + round) * u64::from(count);
+        group
+            .compare(
+                case,
+                async |round| put(&self.store, &self.map, numbers(round), START).await,
+                async |round| single.put(numbers(round), START).await,
+            )
+            .await
+    }
+
+    /// Counts what ten batches of a thousand records take, in each layout.
+    async fn count_requests(
+        &self,
+        settings: Vec<(String, String)>,
+        group: &mut Group,
+    ) -> Result<(), BenchError> {
+        const BATCHES: u64 = 10;
+        let counting = ObjectFaults::seeded(0);
+        let operator = OpendalDataStore::operator("s3", settings)?.layer(counting.layer());
+        let options = OpendalOptions::default().concurrency(IN_FLIGHT);
+        let single = OpendalDataStore::over(operator, options).await?;
+        single.claim(&self.map).await?;
+        let (before, single_before) = (self.requests.requests(), counting.requests());
+        for batch in 0..BATCHES {
+            let numbers = (5_000 + batch) * 1_000..(5_001 + batch) * 1_000;
+            put(&self.store, &self.map, numbers.clone(), START).await?;
+            put(&single, &self.map, numbers, START).await?;
+        }
+        let packed = self.requests.requests() - before;
+        let single = counting.requests() - single_before;
+        group.say(format!(
+            "{BATCHES} batches of 1,000 new records: {packed} requests packed, with those of its background work meanwhile, and {single} \
+             one object a record: {} times fewer",
+            single / packed.max(1)
+        ));
+        Ok(())
+    }
+}
+
+async fn put(
+    store: &impl MapDataStore,
+    map: &MapName,
+    numbers: std::ops::Range<u64>,
+    millis: u64,
+) -> Result<(), BenchError> {
+    let writes = numbers.map(|number| Ok(Write::new(map.clone(), key(number)?, Arc::new(record(millis)))));
+    let results = store.apply(writes.collect::<Result<_, BenchError>>()?).await;
+    if results.iter().all(WriteResult::is_applied) {
+        return Ok(());
+    }
+    Err("a write was not applied".into())
 }
 
 fn key(number: u64) -> Result<Key, BenchError> {
