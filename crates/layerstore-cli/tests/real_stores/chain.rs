@@ -8,11 +8,11 @@ use layerstore_testkit::proof;
 use crate::shop::{PATIENCE, Shop, lines};
 use crate::store::{Held, Kind};
 
-/// How many records go to PostgreSQL and back in full.
+/// How many records go to PostgreSQL and S3 and back in full.
 const FULL: u64 = 1_000_000;
 
-/// How many of them go by way of S3 in full: there each record is an object, and each of the three times it is read a request.
-const OBJECTS: u64 = 100_000;
+/// How many of them go from one layout of objects to the other in full.
+const BETWEEN_LAYOUTS: u64 = 100_000;
 
 /// Stores that records are copied from and to, one after the other, and the names of their configurations.
 type Way = [(Kind, &'static str)];
@@ -88,7 +88,7 @@ fn m5_records_go_to_postgres_and_back_byte_for_byte() {
 
 #[test]
 fn m5_records_go_to_postgres_to_s3_and_back_byte_for_byte() {
-    let count = proof::scaled(OBJECTS);
+    let count = proof::scaled(FULL);
     let violations = violations_on(OVER_S3, count);
     let counts = [
         ("records_over_postgres_and_s3", count),
@@ -100,7 +100,7 @@ fn m5_records_go_to_postgres_to_s3_and_back_byte_for_byte() {
 
 #[test]
 fn m5_records_go_from_one_layout_of_objects_to_the_other_and_back_byte_for_byte() {
-    let count = proof::scaled(OBJECTS);
+    let count = proof::scaled(BETWEEN_LAYOUTS);
     let violations = violations_on(OVER_BOTH_LAYOUTS, count);
     let counts = [("records_over_both_layouts", count), ("violations", violations)];
     proof::report("M5", &counts);

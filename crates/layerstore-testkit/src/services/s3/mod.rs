@@ -4,6 +4,7 @@ mod bucket;
 mod client;
 #[cfg(feature = "services-containers")]
 mod container;
+mod listed;
 mod locked;
 mod server;
 

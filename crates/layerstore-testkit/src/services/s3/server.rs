@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use url::Url;
 
 use super::Endpoint;
+use super::listed::Listed;
 use super::locked::Locked;
 use crate::services::folders;
 use crate::services::janitor::Janitor;
@@ -86,7 +87,7 @@ impl Drop for LocalServer {
 
 fn service(home: &Path, secret_key: &str) -> Result<Locked, String> {
     let files = FileSystem::new(home).map_err(|error| format!("no S3 server over a folder: {error:?}"))?;
-    let mut builder = S3ServiceBuilder::new(files);
+    let mut builder = S3ServiceBuilder::new(Listed::new(files, home));
     builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, secret_key));
     Ok(Locked::new(builder.build(), home))
 }
