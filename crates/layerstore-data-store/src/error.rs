@@ -141,14 +141,14 @@ impl StoreError {
         self
     }
 
-    /// Adds the map.
+    /// Names the store that answers, where it speaks for one behind it.
     #[must_use]
     pub fn in_store(mut self, store: &'static str) -> Self {
         self.facts.store = store;
         self
     }
 
-    /// Names the map.
+    /// Adds the map.
     #[must_use]
     pub fn in_map(mut self, map: &MapName) -> Self {
         self.facts.map = Some(map.clone());

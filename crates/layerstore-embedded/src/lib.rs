@@ -35,7 +35,7 @@ mod verify;
 
 /// Reading from one state of a key-value store, for those who have no store open over it: what another process writes.
 pub mod reading {
-    pub use crate::reader::{list_maps, load_all, load_stored, scan_page};
+    pub use crate::reader::{epoch, list_maps, load_all, load_stored, scan_page};
     pub use crate::verify::verify;
 }
 

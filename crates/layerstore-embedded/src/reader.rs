@@ -53,6 +53,14 @@ pub fn load_stored(
     stored.collect()
 }
 
+/// Reads the epoch of a map's last claim; 0 before its first.
+///
+/// # Errors
+/// As [`load_all`].
+pub fn epoch(state: &dyn KvRead, map: &MapName) -> Result<u64, StoreError> {
+    meta::read_epoch(state, map)
+}
+
 /// Reads a page of a map.
 ///
 /// # Errors

@@ -60,7 +60,7 @@ impl SlateDataStore {
         looked: impl FnOnce(&dyn KvRead) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<Option<T>, StoreError> {
         if let Some(slot) = self.known(operation, map)?
-            && let Some(Held { store, watch }) = slot.held()
+            && let Some(Held { store, watch, .. }) = slot.held()
         {
             // A database that was taken over shows what was, as long as it does not hear of that.
             let read = match watch.check().await {

@@ -30,6 +30,8 @@ pub(crate) struct Slot {
 pub(crate) struct Held {
     pub(crate) store: Arc<KvDataStore>,
     pub(crate) watch: Watch,
+    /// That of its last claim here.
+    pub(crate) epoch: u64,
 }
 
 /// What this store knows of its claim.
@@ -87,6 +89,15 @@ impl Slot {
         *self.state() = State::Held(held);
     }
 
+    /// Takes note of another claim through a database, if it is still the one of the map.
+    pub(crate) fn claimed_again(&self, store: &Arc<KvDataStore>, epoch: u64) {
+        if let State::Held(held) = &mut *self.state()
+            && Arc::ptr_eq(&held.store, store)
+        {
+            held.epoch = epoch;
+        }
+    }
+
     /// Remembers that a database was lost to a later opener, unless the map was claimed again meanwhile. Ends it: whatever is to be
     /// read is read as others left it.
     pub(crate) async fn fence(&self, lost: &Arc<KvDataStore>) {
@@ -112,7 +123,7 @@ impl Slot {
 pub(crate) async fn end(store: Arc<KvDataStore>) {
     let report = store.close(crate::DEFAULT_CLOSE_DEADLINE).await;
     if let Some(error) = report.error {
-        tracing::warn!(%error, "the database of a map that was taken over did not close in time");
+        tracing::warn!(%error, "a database that is of no more use did not close in time");
     }
 }
 

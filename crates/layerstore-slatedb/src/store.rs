@@ -23,6 +23,7 @@ use crate::kv::SlateKv;
 use crate::maps::{Held, Maps, Slot, end, is_lost};
 use crate::names;
 use crate::options::SlateOptions;
+use crate::watch::Watch;
 use crate::writes::Way;
 
 /// Looks at databases of others at once; each occupies a blocking thread.
@@ -161,7 +162,7 @@ impl SlateDataStore {
     }
 
     /// Opens the database of a map, which takes it from whoever has it.
-    async fn take(&self, map: &MapName) -> Result<Held, StoreError> {
+    async fn take(&self, map: &MapName) -> Result<(Arc<KvDataStore>, Watch), StoreError> {
         let ground = self.ground("claim")?;
         let (site, options) = (ground.site(map), self.options.clone());
         let embedded = EmbeddedOptions::default()
@@ -171,7 +172,7 @@ impl SlateDataStore {
             let kv = SlateKv::open_site(&site, &options).map_err(|error| from_kv("claim", error))?;
             let watch = kv.watch();
             let store = Arc::new(KvDataStore::over(Arc::new(kv), embedded)?);
-            Ok(Held { store, watch })
+            Ok((store, watch))
         });
         let opened = timeout(self.options.deadline, opening).await;
         let opened = opened.map_err(|_| late("claim", self.options.deadline.as_secs()))?;
@@ -183,19 +184,24 @@ impl SlateDataStore {
         if let Some(Held { store, .. }) = slot.held() {
             match store.claim(map).await {
                 Err(error) if is_lost(&error) => slot.fence(&store).await,
-                claimed => return claimed,
+                claimed => return claimed.inspect(|claim| slot.claimed_again(&store, claim.epoch)),
             }
         }
         names::sign(&self.ground("claim")?.place, map).await?;
-        let held = self.take(map).await?;
-        let claim = held.store.claim(map).await?;
+        let (store, watch) = self.take(map).await?;
+        let claimed = store.claim(map).await;
         // A store that was closed meanwhile has nobody to end this database later.
-        if self.ground("claim").is_err() {
-            end(held.store).await;
-            return Err(closed("claim"));
+        match claimed.and_then(|claim| self.ground("claim").map(|_| claim)) {
+            Ok(claim) => {
+                let epoch = claim.epoch;
+                slot.hold(Held { store, watch, epoch });
+                Ok(claim)
+            }
+            Err(error) => {
+                end(store).await;
+                Err(error)
+            }
         }
-        slot.hold(held);
-        Ok(claim)
     }
 
     /// Lists the maps that have a place, whether or not they hold anything.

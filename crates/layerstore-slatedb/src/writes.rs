@@ -1,15 +1,23 @@
 //! Writing: to each map's database, and finding out what became of what was under way when a map was taken over.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::future::join_all;
 use layerstore_data_store::{ErrorKind, MapDataStore, StoreError, Write, WriteResult};
 use layerstore_embedded::{KvDataStore, reading};
 use layerstore_record::{Key, MapName, Record};
+use tokio::time::{sleep, timeout};
 
 use crate::errors::{STORE, fenced, from_kv, is_closed, is_fenced, not_claimed, renamed};
 use crate::maps::Held;
 use crate::store::SlateDataStore;
+
+/// How long to wait before looking again whether a later claim is durable: it takes a few requests.
+const CLAIM_PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether the lost batch is durable, and what is stored under the keys that were written; none before the later claim is.
+type Left = Option<(bool, Vec<Option<Record>>)>;
 
 impl SlateDataStore {
     /// Makes the writes to one map, in one of the two ways.
@@ -41,20 +49,17 @@ impl SlateDataStore {
         answers.into_iter().map(renamed).collect()
     }
 
-    /// Finds out what became of writes amid which the map was taken over: what is durable then is all that will ever arrive of them.
-    /// Where it cannot be read, they stay unknown.
+    /// Finds out what became of writes amid which the map was taken over. Where that cannot be read, they stay unknown.
     async fn settle(&self, held: &Held, map: &MapName, asked: &[Write], answers: &mut [WriteResult]) {
-        let (owner, lost) = held.watch.lost();
-        let (of, keys) = (map.clone(), asked.iter().map(|write| write.key.clone()));
-        let keys: Vec<Key> = keys.collect();
-        let looking = self.look_at("apply", map, move |view| {
-            let last = view.last_batch_of(owner);
-            let last = last.map_err(|error| from_kv("apply", error))?;
-            // Without a lost batch nothing was tried that could be there.
-            let is_there = lost > 0 && last >= lost;
-            Ok((is_there, reading::load_stored(view, &of, &keys)?))
+        let left = timeout(self.options.deadline, async {
+            loop {
+                match self.left_of(held, map, asked).await {
+                    Ok(Some(None)) => sleep(CLAIM_PAUSE).await,
+                    looked => return looked.ok().flatten().flatten(),
+                }
+            }
         });
-        let Ok(Some((is_there, found))) = looking.await else {
+        let Ok(Some((is_there, found))) = left.await else {
             return;
         };
         for ((write, answer), stored) in asked.iter().zip(answers).zip(found) {
@@ -66,6 +71,25 @@ impl SlateDataStore {
                 };
             }
         }
+    }
+
+    /// Looks whether the batch amid which a map was lost is durable, and what is under the keys of its writes. Once the later claim is
+    /// durable, too, that is all that will ever arrive; before, the later owner may still find more in the log, and there is nothing to tell.
+    async fn left_of(&self, held: &Held, map: &MapName, asked: &[Write]) -> Result<Option<Left>, StoreError> {
+        let ((owner, lost), epoch) = (held.watch.lost(), held.epoch);
+        let (of, keys) = (map.clone(), asked.iter().map(|write| write.key.clone()));
+        let keys: Vec<Key> = keys.collect();
+        let looked = self.look_at("apply", map, move |view| {
+            if reading::epoch(view, &of)? <= epoch {
+                return Ok(None);
+            }
+            let last = view.last_batch_of(owner);
+            let last = last.map_err(|error| from_kv("apply", error))?;
+            // Without a lost batch nothing was tried that could be there.
+            let is_there = lost > 0 && last >= lost;
+            Ok(Some((is_there, reading::load_stored(view, &of, &keys)?)))
+        });
+        looked.await
     }
 
     /// Makes writes to any maps, each map's in the order given; the answers come in the order of the writes.
@@ -94,7 +118,7 @@ impl SlateDataStore {
     ) -> Result<T, StoreError> {
         let slot = self.known(operation, map)?;
         let slot = slot.ok_or_else(|| not_claimed(operation, map))?;
-        let Held { store, watch } = slot.writable(operation, map)?;
+        let Held { store, watch, .. } = slot.writable(operation, map)?;
         let changed = match change(&store).await {
             // Rows that were taken away are gone for everybody only once the service has heard of it.
             Ok(changed) => watch

@@ -9,3 +9,4 @@ mod faults;
 mod places;
 mod s3;
 mod support;
+mod taken;
