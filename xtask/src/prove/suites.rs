@@ -134,7 +134,7 @@ pub(crate) const PROOFS: &[Proof] = &[
         "M5",
         "layerstore-cli",
         "m5_",
-        "a million records copied twice, and to PostgreSQL and back, and a hundred thousand over S3, too, export byte for byte; killed at random and gone on with, the same",
+        "a million records copied twice, to PostgreSQL and back, and to PostgreSQL, S3 and back, and a hundred thousand from one layout of objects to the other, export byte for byte; killed at random and gone on with, the same",
     ),
     proof(
         "backends",
@@ -225,7 +225,7 @@ pub(crate) const PROOFS: &[Proof] = &[
         "R14",
         "layerstore",
         "r14_",
-        "the tiered store over the embedded one against a BTreeMap, while it archives",
+        "tiered stores against a BTreeMap, while records move: over the embedded one, and PostgreSQL with S3 behind it, an object a record and packed",
     ),
     proof(
         "backends",
