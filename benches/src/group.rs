@@ -133,6 +133,29 @@ impl Group {
         Ok(())
     }
 
+    /// Runs ours and the bare way in turn, after a round of each that is not counted, and compares what they say that the units of the case took:
+    /// where that is not how long the round was, as of latencies.
+    ///
+    /// # Errors
+    /// The first one of either.
+    pub async fn compare_times(
+        &mut self,
+        case: Case,
+        mut ours: impl AsyncFnMut(u64) -> Result<Duration, BenchError>,
+        mut bare: impl AsyncFnMut(u64) -> Result<Duration, BenchError>,
+    ) -> Result<(), BenchError> {
+        let (mut our_rounds, mut bare_rounds) = (Rounds::default(), Rounds::default());
+        for round in (0..).take(self.rounds() + 1) {
+            let (of_ours, of_bare) = (ours(round).await?, bare(round).await?);
+            if round > 0 {
+                our_rounds.wall.push(of_ours);
+                bare_rounds.wall.push(of_bare);
+            }
+        }
+        self.keep(Figures::new(case, &our_rounds, &bare_rounds));
+        Ok(())
+    }
+
     fn rounds(&self) -> usize {
         if self.is_quick { QUICK_ROUNDS } else { ROUNDS }
     }
