@@ -12,7 +12,7 @@ use crate::failpoints::{Failed, Failpoint, Failpoints};
 use crate::log::{DurableLog, LogEntry, LogOptions, Recovered, Sequence};
 use crate::metrics;
 use crate::options::{Coalescing, WhenFull, WriteBehindOptions};
-use crate::queue::{Arrival, Bounds, Queue};
+use crate::queue::{Arrival, Bounds, MOST_PLACES, Queue};
 use crate::sending::Sending;
 use crate::shared::Shared;
 use crate::storage::Storage;
@@ -152,7 +152,7 @@ fn bounds(options: &WriteBehindOptions) -> Bounds {
     Bounds {
         delay: options.delay,
         coalesces: options.coalescing == Coalescing::Newest,
-        max_records: options.max_records,
+        max_records: options.max_records.min(MOST_PLACES),
         max_bytes: options.max_bytes,
         spills: options.when_full == WhenFull::Spill,
         backoff: options.backoff,

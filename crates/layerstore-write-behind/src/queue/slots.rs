@@ -1,13 +1,14 @@
 //! The slots of a map, by key. Nearly everything asks for one key, and that is a hash away. Scans want the order of keys: it is made when the
 //! first of them comes, in portions, and kept up for as long as they go on.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
 use std::ops::Bound;
 
 use foldhash::fast::RandomState;
 use layerstore_record::Key;
 
+use super::index::{INDEX_BYTES, Index};
 use super::map::Slot;
 
 /// How many places room is made for at a time: few are unused then, and none ever moves.
@@ -19,14 +20,15 @@ const UNUSED: usize = 100_000;
 /// Where fewer than one in so many places are taken for long, the others are given back.
 const SPARSE: usize = 8;
 
-/// What a slot takes, in bytes: its place, and its entry in a hash table that may be a little less than half full.
-pub(super) const SLOT_PLACE_BYTES: usize = size_of::<Option<Taken>>() + 5 * size_of::<(Key, usize)>() / 2;
+/// What a slot takes, in bytes: its place, and what leads to it.
+pub(super) const SLOT_PLACE_BYTES: usize = size_of::<Option<Taken>>() + INDEX_BYTES;
 
 /// The slots.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    places: HashMap<Key, usize, RandomState>,
-    chunks: Vec<Vec<Option<Taken>>>,
+    index: Index,
+    hasher: RandomState,
+    chunks: Chunks,
     /// Places that nothing is in.
     free: Vec<usize>,
     /// The keys whose slots say that they are here.
@@ -39,6 +41,9 @@ pub(super) struct Slots {
     gone: usize,
 }
 
+/// Places, of which all but the last chunk's are made.
+type Chunks = Vec<Vec<Option<Taken>>>;
+
 /// A place that something is in.
 #[derive(Debug)]
 struct Taken {
@@ -49,26 +54,26 @@ struct Taken {
 
 impl Slots {
     pub(super) fn get(&self, key: &Key) -> Option<&Slot> {
-        let place = *self.places.get(key)?;
+        let place = self.place(key)?;
         let taken = self.chunks[place / CHUNK][place % CHUNK].as_ref();
         taken.map(|taken| &taken.slot)
     }
 
     pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut Slot> {
-        let place = *self.places.get(key)?;
+        let place = self.place(key)?;
         let taken = self.chunks[place / CHUNK][place % CHUNK].as_mut();
         taken.map(|taken| &mut taken.slot)
     }
 
     /// Returns the slot of a key, which is new where there was none.
     pub(super) fn entry(&mut self, key: &Key) -> &mut Slot {
-        let place = match self.places.entry(key.clone()) {
-            Entry::Occupied(place) => *place.get(),
-            Entry::Vacant(vacant) => {
-                let place = self.free.pop().unwrap_or_else(|| add_place(&mut self.chunks));
-                *vacant.insert(place)
-            }
-        };
+        let hash = self.hash(key);
+        let found = self.index.find(hash, |place| is_at(&self.chunks, place, key));
+        let place = found.unwrap_or_else(|| {
+            let place = self.free.pop().unwrap_or_else(|| add_place(&mut self.chunks));
+            self.index.insert(hash, place);
+            place
+        });
         let place_of = &mut self.chunks[place / CHUNK][place % CHUNK];
         let taken = place_of.get_or_insert_with(|| {
             self.unused += 1;
@@ -89,7 +94,8 @@ impl Slots {
     }
 
     pub(super) fn remove(&mut self, key: &Key) {
-        let Some(place) = self.places.remove(key) else {
+        let hash = self.hash(key);
+        let Some(place) = self.index.remove(hash, |place| is_at(&self.chunks, place, key)) else {
             return;
         };
         let taken = self.chunks[place / CHUNK][place % CHUNK].take();
@@ -99,7 +105,7 @@ impl Slots {
         self.free.push(place);
         // What fills up and empties again and again keeps its room; what it needed once is given back when as many have come and gone.
         self.gone += 1;
-        if self.places.len() > self.total() / SPARSE {
+        if self.index.len() > self.total() / SPARSE {
             self.gone = 0;
         } else if self.chunks.len() > SPARSE && self.gone > self.total() {
             self.compact();
@@ -154,6 +160,16 @@ impl Slots {
             .map(|taken| &mut taken.slot)
     }
 
+    fn place(&self, key: &Key) -> Option<usize> {
+        self.index
+            .find(self.hash(key), |place| is_at(&self.chunks, place, key))
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "half of the bits do")]
+    fn hash(&self, key: &Key) -> u32 {
+        self.hasher.hash_one(key) as u32
+    }
+
     fn total(&self) -> usize {
         let last = self.chunks.last().map_or(0, Vec::len);
         self.chunks.len().saturating_sub(1) * CHUNK + last
@@ -163,19 +179,23 @@ impl Slots {
     fn compact(&mut self) {
         let chunks = std::mem::take(&mut self.chunks);
         (self.free, self.ordered, self.gone) = (Vec::new(), 0, 0);
-        self.places.shrink_to_fit();
+        self.index.clear(self.index.len());
         for taken in chunks.into_iter().flatten().flatten() {
             let place = add_place(&mut self.chunks);
-            if let Some(moved) = self.places.get_mut(&taken.key) {
-                *moved = place;
-            }
+            self.index.insert(self.hash(&taken.key), place);
             self.chunks[place / CHUNK][place % CHUNK] = Some(taken);
         }
     }
 }
 
+/// Tells whether the slot of a key is at a place.
+fn is_at(chunks: &Chunks, place: usize, key: &Key) -> bool {
+    let taken = chunks[place / CHUNK][place % CHUNK].as_ref();
+    taken.is_some_and(|taken| taken.key == *key)
+}
+
 /// Makes a place, empty.
-fn add_place(chunks: &mut Vec<Vec<Option<Taken>>>) -> usize {
+fn add_place(chunks: &mut Chunks) -> usize {
     if chunks.last().is_none_or(|last| last.len() == CHUNK) {
         chunks.push(Vec::with_capacity(CHUNK));
     }
