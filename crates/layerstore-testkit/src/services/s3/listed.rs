@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Included, Unbounded};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
 use s3s::dto::{
@@ -55,20 +56,21 @@ impl Listed {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes an object that was written. Keys that end with a slash are folders here, which are not listed.
-    async fn note(&self, bucket: String, key: String) -> S3Result<()> {
-        if key.ends_with('/') {
-            return Ok(());
-        }
+    /// Notes an object that may have been written: it can be there also where the answer is an error, since more files are written after it.
+    /// Keys that end with a slash are folders here, which are not listed.
+    async fn note(&self, bucket: String, key: String) {
         let file = self.home.join(&bucket).join(&key);
-        let failed = |error| s3_error!(error, InternalError, "an object that was just written");
-        let written = tokio::fs::metadata(file).await.map_err(failed)?;
+        if key.ends_with('/') {
+            return;
+        }
+        let Ok(written) = tokio::fs::metadata(file).await else {
+            return;
+        };
         let told = Told {
             size: i64::try_from(written.len()).unwrap_or(i64::MAX),
-            modified: written.modified().map_err(failed)?.into(),
+            modified: written.modified().unwrap_or(UNIX_EPOCH).into(),
         };
         self.buckets().entry(bucket).or_default().insert(key, told);
-        Ok(())
     }
 
     fn forget<'k>(&self, bucket: &str, keys: impl IntoIterator<Item = &'k String>) {
@@ -117,9 +119,9 @@ service! {
             request: S3Request<PutObjectInput>,
         ) -> S3Result<S3Response<PutObjectOutput>> {
             let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
-            let answer = self.files.put_object(request).await?;
-            self.note(bucket, key).await?;
-            Ok(answer)
+            let answer = self.files.put_object(request).await;
+            self.note(bucket, key).await;
+            answer
         }
 
         async fn complete_multipart_upload(
@@ -127,9 +129,9 @@ service! {
             request: S3Request<CompleteMultipartUploadInput>,
         ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
             let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
-            let answer = self.files.complete_multipart_upload(request).await?;
-            self.note(bucket, key).await?;
-            Ok(answer)
+            let answer = self.files.complete_multipart_upload(request).await;
+            self.note(bucket, key).await;
+            answer
         }
 
         async fn delete_object(
@@ -388,6 +390,38 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn an_object_is_listed_also_where_the_server_failed_behind_it() {
+        let home = TempDir::new().unwrap();
+        let listed = Listed::new(FileSystem::new(home.path()).unwrap(), home.path());
+        let bucket = CreateBucketInput {
+            bucket: BUCKET.to_owned(),
+            ..CreateBucketInput::default()
+        };
+        listed.create_bucket(request(bucket)).await.unwrap();
+        // The file that s3s-fs keeps beside this object would have too long a name.
+        let key = "x".repeat(200);
+        let input = PutObjectInput {
+            bucket: BUCKET.to_owned(),
+            key: key.clone(),
+            body: Some(Body::from("x".to_owned()).into()),
+            ..PutObjectInput::default()
+        };
+        assert!(listed.put_object(request(input)).await.is_err());
+        let input = ListObjectsV2Input {
+            bucket: BUCKET.to_owned(),
+            ..ListObjectsV2Input::default()
+        };
+        let page = listed.list_objects_v2(request(input)).await.unwrap().output;
+        let keys: Vec<_> = page
+            .contents
+            .into_iter()
+            .flatten()
+            .map(|object| object.key)
+            .collect();
+        assert_eq!(keys, [Some(key)]);
     }
 
     #[tokio::test]
