@@ -8,7 +8,7 @@ use layerstore_data_store::{ErrorKind, StoreError, Write, WriteResult};
 use layerstore_record::{Key, MapName};
 
 use crate::head::Head;
-use crate::held::Held;
+use crate::held::{Held, Known};
 use crate::key_writes::{After, KeyAnswers, KeyWrites, OPERATION, Rules};
 use crate::settle::settle_all;
 use crate::shared::{Facts, Shared};
@@ -50,7 +50,9 @@ pub(crate) async fn commit(
         .iter()
         .map(|write| (write.map.clone(), write.key.clone()))
         .collect();
-    let groups = by_key(map, held, rules, writes);
+    // Without conditions a write that takes a key for new would replace what is there.
+    let guess = (shared.bucket.conditions().writes && held.news.are_likely()).then_some(Known::EMPTY);
+    let groups = by_key(map, held, (rules, guess), writes);
     resolve_others(shared, map, held, facts, &groups).await;
     let (stamp, floors) = (held.head.stamp(), held.head.floors);
     let mut answers: Vec<Option<WriteResult>> = places.iter().map(|_| None).collect();
@@ -131,20 +133,30 @@ pub(crate) fn intents<'a>(shared: &Shared, held: &'a Held, keys: impl Iterator<I
     named.into_iter().cloned().collect()
 }
 
-fn by_key(map: &MapName, held: &Held, rules: Rules, writes: Vec<Write>) -> Vec<KeyWrites> {
+/// Sorts writes by key; of keys that are not known, `guess` is taken to be true.
+fn by_key(
+    map: &MapName,
+    held: &Held,
+    (rules, guess): (Rules, Option<Known>),
+    writes: Vec<Write>,
+) -> Vec<KeyWrites> {
     let mut places: HashMap<Key, usize> = HashMap::new();
     let mut groups: Vec<KeyWrites> = Vec::new();
     for (place, write) in writes.into_iter().enumerate() {
         let at = *places.entry(write.key.clone()).or_insert(groups.len());
         match groups.get_mut(at) {
             Some(group) => group.writes.push((place, write)),
-            None => groups.push(KeyWrites {
-                rules,
-                map: map.clone(),
-                key: write.key.clone(),
-                known: held.keys.get(&write.key).cloned(),
-                writes: vec![(place, write)],
-            }),
+            None => {
+                let known = held.keys.get(&write.key);
+                groups.push(KeyWrites {
+                    rules,
+                    map: map.clone(),
+                    key: write.key.clone(),
+                    is_guess: known.is_none() && guess.is_some(),
+                    known: known.or(guess.as_ref()).cloned(),
+                    writes: vec![(place, write)],
+                });
+            }
         }
     }
     groups
@@ -189,6 +201,9 @@ pub(crate) async fn resolve(
 }
 
 fn remember(held: &mut Held, made: &KeyAnswers) {
+    if let Some(was_new) = made.was_new {
+        held.news.note(was_new);
+    }
     match &made.after {
         After::Written(known) => {
             held.keys.remember(made.key.clone(), known.clone());

@@ -7,6 +7,7 @@ use layerstore_record::{Key, Millis, Record, Version};
 
 use crate::bucket::{Found, Tag};
 use crate::head::Head;
+use crate::news::News;
 use crate::object::{Content, Object};
 
 /// What a writer knows of a map that it claimed. True until another claim changes the head.
@@ -16,6 +17,7 @@ pub(crate) struct Held {
     /// Names the head as it is; `None` where that is not known, or the service knows no conditions.
     pub(crate) tag: Option<Tag>,
     pub(crate) keys: KnownKeys,
+    pub(crate) news: News,
     /// Keys of which a write may still arrive although it was given up: they stay among the intents.
     pub(crate) unresolved: BTreeSet<Key>,
 }
@@ -110,6 +112,10 @@ impl Known {
             place: Place::Taken(tag),
             record: None,
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.place, Place::Empty)
     }
 
     pub(crate) fn held(&self, now: Millis) -> Option<HeldRecord> {

@@ -39,6 +39,8 @@ pub(crate) struct KeyWrites {
     pub(crate) writes: Vec<(usize, Write)>,
     /// What the object is taken to hold.
     pub(crate) known: Option<Known>,
+    /// Whether that is a guess: nobody has looked.
+    pub(crate) is_guess: bool,
 }
 
 /// What became of them.
@@ -46,6 +48,8 @@ pub(crate) struct KeyAnswers {
     pub(crate) key: Key,
     pub(crate) answers: Vec<(usize, WriteResult)>,
     pub(crate) after: After,
+    /// Whether the key was new, where that had to be found out.
+    pub(crate) was_new: Option<bool>,
 }
 
 /// What is known of the key's object afterwards.
@@ -75,11 +79,15 @@ impl KeyWrites {
     pub(crate) async fn run(mut self, shared: Arc<Shared>, stamp: Stamp, floors: Floors) -> KeyAnswers {
         let mut answers = Vec::with_capacity(self.writes.len());
         let bodies = self.encode(&mut answers);
-        let after = self.attempt(&shared, stamp, floors, &bodies, &mut answers).await;
+        let mut was_new = None;
+        let after = self
+            .attempt(&shared, (stamp, floors), &bodies, &mut answers, &mut was_new)
+            .await;
         KeyAnswers {
             key: self.key,
             answers,
             after,
+            was_new,
         }
     }
 
@@ -103,17 +111,20 @@ impl KeyWrites {
     async fn attempt(
         &mut self,
         shared: &Shared,
-        stamp: Stamp,
-        floors: Floors,
+        (stamp, floors): (Stamp, Floors),
         bodies: &[Vec<u8>],
         answers: &mut Vec<(usize, WriteResult)>,
+        was_new: &mut Option<bool>,
     ) -> After {
         let path = record_path(&self.map, &self.key);
         for _ in 0..TRIES {
             let known = match self.known.take() {
                 Some(known) => known,
                 None => match self.look(shared, &path, stamp).await {
-                    Ok(known) => known,
+                    Ok(known) => {
+                        *was_new = Some(known.is_empty());
+                        known
+                    }
                     Err(error) => {
                         let after = self.fail(&error, answers);
                         let is_fenced = error.kind() == ErrorKind::Fenced;
@@ -122,12 +133,20 @@ impl KeyWrites {
                 },
             };
             let (verdicts, last) = self.judge(shared, floors, &known);
+            if self.is_guess && !verdicts.iter().all(|verdict| verdict.is_apply()) {
+                // A refusal is told only by what is known.
+                self.is_guess = false;
+                continue;
+            }
             let Some((last, body)) = last.and_then(|last| Some((last, bodies.get(last)?))) else {
                 self.answer(verdicts, answers);
                 return After::Seen(known);
             };
             match self.make(shared, stamp, &path, &known, encode(stamp, body)).await {
                 Made::Done(tag) => {
+                    if self.is_guess {
+                        *was_new = Some(true);
+                    }
                     let written = self.writes.get(last);
                     let after = written.map_or(After::Unknown, |(_, write)| {
                         After::Written(Known::written(tag, &write.record))
@@ -135,7 +154,12 @@ impl KeyWrites {
                     self.answer(verdicts, answers);
                     return after;
                 }
-                Made::Other(found) => self.known = Some(found),
+                Made::Other(found) => {
+                    if std::mem::take(&mut self.is_guess) {
+                        *was_new = Some(found.is_empty());
+                    }
+                    self.known = Some(found);
+                }
                 Made::Fenced => {
                     self.fail(&fenced(OPERATION, &self.map), answers);
                     return After::Fenced;

@@ -12,6 +12,7 @@ mod held;
 #[cfg(any(feature = "s3", feature = "gcs", feature = "azblob"))]
 mod http;
 mod key_writes;
+mod news;
 mod object;
 mod open;
 mod options;

@@ -44,6 +44,8 @@ pub(crate) async fn open(
             concurrency: options.concurrency.max(1),
             group_records: options.group_records.max(1),
             known_keys: options.known_keys,
+            // The other half is for settling what the earlier writer had begun.
+            claim_contest: options.call_deadline() / 2,
             _place: place,
         },
     })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use layerstore_data_store::Floors;
 use layerstore_record::{Clock, Key, Millis};
@@ -17,6 +18,8 @@ pub(crate) struct Shared {
     pub(crate) concurrency: usize,
     pub(crate) group_records: usize,
     pub(crate) known_keys: usize,
+    /// How long a claim goes on when others change the head of its map first.
+    pub(crate) claim_contest: Duration,
     /// Held as long as anything of the store is at work.
     pub(crate) _place: Place,
 }

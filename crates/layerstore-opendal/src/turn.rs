@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use layerstore_data_store::{ErrorKind, StoreError};
 use layerstore_record::MapName;
+use tokio::time::Instant;
 
 use crate::bucket::{Condition, Found, Put, Tag};
 use crate::convert::{STORE, from_opendal};
@@ -13,14 +14,20 @@ use crate::object::unreadable;
 use crate::path::head_path;
 use crate::shared::Shared;
 
-/// How often a change of the head is tried when others come first.
+/// How often the writer of a map tries to change its head when what is there is not what it left.
 const TRIES: u32 = 32;
 
 /// What the longest pause before the next try of a claim grows by. Without one of random length a claim and the writer that it
 /// takes the map from can keep step, and meet in every try.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// How often that pause grows.
+const LONGER_PAUSES: u32 = 32;
+
 /// Claims a map: the head gets the next epoch, and keeps every key of which a write may be under way.
+///
+/// The writer that the map is taken from changes the head with every group, and needs one request for it where a claim needs
+/// two. So a claim may come too late many times, and goes on as long as [`Shared::claim_contest`] says.
 pub(crate) async fn claim(
     shared: &Shared,
     map: &MapName,
@@ -29,7 +36,8 @@ pub(crate) async fn claim(
     let path = head_path(map);
     let fail = |error: opendal::Error| from_opendal("claim", error).in_map(map);
     let mut rng = fastrand::Rng::with_seed(owner);
-    for tried in 1..=TRIES {
+    let end = Instant::now() + shared.claim_contest;
+    for tried in 1.. {
         let found = read(shared, "claim", map, &path).await?;
         let (before, tag) = match found {
             Some((head, found)) => (head, Some(found.tag)),
@@ -60,9 +68,12 @@ pub(crate) async fn claim(
         if let Some(error) = failure {
             return Err(fail(error));
         }
-        tokio::time::sleep((PAUSE * tried).mul_f64(rng.f64())).await;
+        if Instant::now() >= end {
+            break;
+        }
+        tokio::time::sleep((PAUSE * tried.min(LONGER_PAUSES)).mul_f64(rng.f64())).await;
     }
-    let what = "other claims of the map came first, again and again: is it open elsewhere?";
+    let what = "another writer changed the map first, again and again: is it open elsewhere?";
     Err(StoreError::new(ErrorKind::Unavailable, STORE, "claim", what).in_map(map))
 }
 

@@ -125,6 +125,7 @@ impl MapWriter {
             head,
             tag,
             keys: KnownKeys::new(self.shared.known_keys),
+            news: Default::default(),
             unresolved: Default::default(),
         })));
         Ok(claim)

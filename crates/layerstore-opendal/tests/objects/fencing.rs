@@ -15,7 +15,11 @@ use layerstore_testkit::records::{key, version};
 
 use crate::support::{apply, held, map, open, open_over, options, put, removal, scan};
 
-const KEYS: u64 = 24;
+/// Few enough that writers meet the same ones again and again.
+pub(crate) const FEW_KEYS: u64 = 24;
+
+/// So many that nearly every write meets one that was never written.
+const MANY_KEYS: u64 = 1 << 40;
 
 const WRITERS: u64 = 4;
 
@@ -37,17 +41,24 @@ const ROUGH: FaultRates = FaultRates {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn m4_the_later_claim_fences_the_earlier_amid_late_requests() {
     let bucket = ObjectMemory::new();
-    rounds(|| bucket.operator().unwrap(), 100).await;
+    rounds(|| bucket.operator().unwrap(), FEW_KEYS, 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn m4_the_later_claim_fences_a_writer_that_takes_keys_for_new() {
+    let bucket = ObjectMemory::new();
+    // What every round compares grows with the keys.
+    rounds(|| bucket.operator().unwrap(), MANY_KEYS, 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn m4_the_later_claim_fences_where_deletions_know_no_conditions() {
     let bucket = ObjectMemory::new().with(Quirk::IgnoresDeleteConditions);
-    rounds(|| bucket.operator().unwrap(), 100).await;
+    rounds(|| bucket.operator().unwrap(), FEW_KEYS, 100).await;
 }
 
 /// Lets two stores take a map from each other, each amid the writes of the other.
-pub(crate) async fn rounds(place: impl Fn() -> Operator, rounds: u64) {
+pub(crate) async fn rounds(place: impl Fn() -> Operator, keys: u64, rounds: u64) {
     let seed = proof::seed();
     let (faults, map) = (ObjectFaults::seeded(seed), map("map"));
     let mut rng = fastrand::Rng::with_seed(seed ^ 1);
@@ -66,7 +77,7 @@ pub(crate) async fn rounds(place: impl Fn() -> Operator, rounds: u64) {
                 tokio::spawn(write(
                     holder,
                     map,
-                    writer,
+                    (writer, keys),
                     rng,
                     Arc::clone(&numbers),
                     Arc::clone(&deeds),
@@ -129,14 +140,14 @@ async fn claim(store: &OpendalDataStore, map: &MapName) {
 async fn write(
     store: Arc<OpendalDataStore>,
     map: MapName,
-    writer: u64,
+    (writer, keys): (u64, u64),
     mut rng: fastrand::Rng,
     numbers: Arc<AtomicU64>,
     deeds: Arc<Mutex<Deeds>>,
 ) {
     loop {
         // Each writer has keys of its own, as the record store's gates see to.
-        let number = rng.u64(0..KEYS / WRITERS) * WRITERS + writer;
+        let number = rng.u64(0..keys / WRITERS) * WRITERS + writer;
         let at = numbers.fetch_add(1, Ordering::AcqRel) + 1;
         let write = match rng.u8(0..4) {
             0 => removal(&map, number, at),
@@ -260,4 +271,28 @@ async fn what_a_claim_has_settled_keeps_its_place_though_it_is_dropped() {
         store.clear(map, version(10)).await.unwrap();
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_goes_on_when_a_busy_writer_comes_first_many_times() {
+    let (bucket, map) = (ObjectMemory::new(), map("map"));
+    let store = open(&bucket, &ObjectFaults::seeded(3), options()).await;
+    bucket.contest_next("/head", 500);
+    store.claim(&map).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_never_comes_first_ends_in_time_and_says_why() {
+    let (bucket, map) = (ObjectMemory::new(), map("map"));
+    let options = options();
+    let deadline = options.call_deadline();
+    let store = open(&bucket, &ObjectFaults::seeded(3), options).await;
+    bucket.contest_next("/head", u32::MAX);
+    let error = tokio::time::timeout(deadline, store.claim(&map)).await;
+    let error = error.expect("a claim ends within its deadline").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(
+        error.to_string().contains("another writer changed the map first"),
+        "{error}"
+    );
 }

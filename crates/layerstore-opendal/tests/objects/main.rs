@@ -9,6 +9,7 @@
 mod faults;
 mod fencing;
 mod format;
+mod news;
 mod probe;
 mod s3;
 mod settings;

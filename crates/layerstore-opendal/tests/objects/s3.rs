@@ -73,7 +73,7 @@ async fn the_probe_finds_conditions_and_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn m4_the_later_claim_fences_the_earlier_in_s3() {
     let bucket = s3().await.unwrap();
-    fencing::rounds(|| operator(&bucket), proof::scaled(100)).await;
+    fencing::rounds(|| operator(&bucket), fencing::FEW_KEYS, proof::scaled(100)).await;
 }
 
 /// The processes find the bucket by its settings, a line each.

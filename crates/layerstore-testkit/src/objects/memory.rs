@@ -16,7 +16,24 @@ use super::service::MemoryService;
 #[derive(Debug, Clone, Default)]
 pub struct ObjectMemory {
     objects: Arc<Mutex<BTreeMap<String, Object>>>,
+    contest: Arc<Mutex<Contest>>,
     quirk: Option<Quirk>,
+}
+
+/// Objects that others always change first.
+#[derive(Debug, Default)]
+struct Contest {
+    suffix: String,
+    /// How many more writes come too late.
+    left: u32,
+}
+
+impl Contest {
+    fn comes_first(&mut self, path: &str) -> bool {
+        let is_contested = self.left > 0 && path.ends_with(&self.suffix);
+        self.left -= u32::from(is_contested);
+        is_contested
+    }
 }
 
 /// An object: its bytes, and what its writer said of it.
@@ -59,6 +76,14 @@ impl ObjectMemory {
         Operator::new(self.clone())
     }
 
+    /// Lets the next `times` writes of paths that end so come too late: their conditions do not hold.
+    pub fn contest_next(&self, suffix: &str, times: u32) {
+        *self.contest() = Contest {
+            suffix: suffix.to_owned(),
+            left: times,
+        };
+    }
+
     /// Returns the paths of all objects.
     #[must_use]
     pub fn paths(&self) -> Vec<String> {
@@ -80,6 +105,9 @@ impl ObjectMemory {
         object: Object,
         wanted: impl FnOnce(Option<&Object>) -> bool,
     ) -> bool {
+        if self.contest().comes_first(path) {
+            return false;
+        }
         let mut objects = self.lock();
         let holds = self.is(Quirk::IgnoresConditions) || wanted(objects.get(path));
         if holds {
@@ -112,6 +140,10 @@ impl ObjectMemory {
             .take(limit)
             .map(|(path, object)| (path.clone(), object.bytes.len() as u64))
             .collect()
+    }
+
+    fn contest(&self) -> MutexGuard<'_, Contest> {
+        self.contest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Object>> {
