@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use layerstore_data_store::{
-    CloseReport, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage, ScanRequest,
-    StoreError, VerifyReport, Write, WriteResult,
+    CloseReport, ErrorKind, FlushError, Limits, MapClaim, MapDataStore, RestateRecords, ScanPage,
+    ScanRequest, StoreError, VerifyReport, Write, WriteResult,
 };
 use layerstore_embedded::{EmbeddedOptions, KvDataStore, reading};
 use layerstore_opendal::opendal::Operator;
@@ -25,6 +25,9 @@ use crate::names;
 use crate::options::SlateOptions;
 use crate::watch::Watch;
 use crate::writes::Way;
+
+/// How often a claim begins anew that another claim overtook.
+const CLAIM_TRIES: u32 = 5;
 
 /// Looks at databases of others at once; each occupies a blocking thread.
 const LOOKS: usize = 16;
@@ -188,18 +191,25 @@ impl SlateDataStore {
             }
         }
         names::sign(&self.ground("claim")?.place, map).await?;
-        let (store, watch) = self.take(map).await?;
-        let claimed = store.claim(map).await;
-        // A store that was closed meanwhile has nobody to end this database later.
-        match claimed.and_then(|claim| self.ground("claim").map(|_| claim)) {
-            Ok(claim) => {
-                let epoch = claim.epoch;
-                slot.hold(Held { store, watch, epoch });
-                Ok(claim)
-            }
-            Err(error) => {
-                end(store).await;
-                Err(error)
+        let mut tries = CLAIM_TRIES;
+        loop {
+            let (store, watch) = self.take(map).await?;
+            let claimed = store.claim(map).await;
+            // A store that was closed meanwhile has nobody to end this database later.
+            match claimed.and_then(|claim| self.ground("claim").map(|_| claim)) {
+                Ok(claim) => {
+                    let epoch = claim.epoch;
+                    slot.hold(Held { store, watch, epoch });
+                    return Ok(claim);
+                }
+                Err(error) => {
+                    end(store).await;
+                    tries -= 1;
+                    // Of two that claim at once, the one that was overtaken claims after the other.
+                    if error.kind() != ErrorKind::Fenced || tries == 0 {
+                        return Err(error);
+                    }
+                }
             }
         }
     }
