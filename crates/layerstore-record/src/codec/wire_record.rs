@@ -51,8 +51,10 @@ mod tag {
     pub(super) const OR_TOMBSTONES: u8 = 3;
 }
 
-/// Refuses a record that a decoder would refuse.
-pub(super) fn check(record: &Record) -> Result<(), CodecError> {
+/// Refuses a record that a decoder would refuse. Returns how many bytes its payload has, about, and seldom more: to be asked for at once.
+pub(super) fn check(record: &Record) -> Result<usize, CodecError> {
+    /// What the metadata take where no time is far from another, with the tag and the timestamp of the value.
+    const HEAD: usize = 64;
     match record.value() {
         RecordValue::Lww { value, .. } => check_depth(value)?,
         RecordValue::OrMap { entries, tombstones } => {
@@ -72,7 +74,7 @@ pub(super) fn check(record: &Record) -> Result<(), CodecError> {
             bytes,
             limit: MAX_VALUE_BYTES,
         }),
-        _ => Ok(()),
+        bytes => Ok(HEAD + bytes),
     }
 }
 
