@@ -9,7 +9,7 @@ use sqlx::postgres::{PgArguments, PgBindIterExt as _};
 use sqlx::query::Query;
 
 use crate::attempts::Attempts;
-use crate::batch::{Bounds, Chunk, Item, Kind, in_key_order, plan};
+use crate::batch::{Bounds, Chunk, Item, Kind, plan};
 use crate::claims::Claimed;
 use crate::connections::Reached;
 use crate::convert::STORE;
@@ -241,7 +241,7 @@ impl Answers {
     /// Turns writes into rows; what cannot be stored is answered.
     fn encode<'w>(&mut self, core: &Core, writes: &'w [Write], places: Vec<usize>) -> Vec<Item<'w>> {
         let mut items = Vec::with_capacity(places.len());
-        for place in in_key_order(writes, places) {
+        for place in places {
             let Some(write) = writes.get(place) else { continue };
             match Row::of(write, core.format) {
                 Ok(row) => items.push(Item { place, write, row }),

@@ -36,16 +36,12 @@ pub(crate) struct Bounds {
     pub(crate) bytes: usize,
 }
 
-/// Sorts the places of writes by key; those to one key keep their order.
-pub(crate) fn in_key_order(writes: &[Write], mut places: Vec<usize>) -> Vec<usize> {
-    places.sort_by(|one, other| writes[*one].key.cmp(&writes[*other].key));
-    places
-}
-
-/// Splits writes of one map, which come [in key order](in_key_order), into chunks, to be made in this order.
+/// Splits writes of one map into chunks, to be made in this order.
 ///
 /// Several writes to one key stay in their order, and are all judged: a statement cannot touch a row twice.
-pub(crate) fn plan(items: Vec<Item<'_>>, kind: Kind, bounds: Bounds) -> Vec<Chunk<'_>> {
+pub(crate) fn plan(mut items: Vec<Item<'_>>, kind: Kind, bounds: Bounds) -> Vec<Chunk<'_>> {
+    // Stable: writes to one key keep their order. An item is large, so each is moved once.
+    items.sort_by_cached_key(|item| item.row.key.clone());
     let (plain, judged) = if kind == Kind::Write {
         apart(items)
     } else {
@@ -129,9 +125,7 @@ mod tests {
             write,
             row: Row::of(write, ValueFormat::Bytes).unwrap(),
         };
-        let sorted = in_key_order(writes, (0..writes.len()).collect());
-        let items = sorted.into_iter().map(|place| item((place, &writes[place])));
-        let chunks = plan(items.collect(), Kind::Write, BOUNDS);
+        let chunks = plan(writes.iter().enumerate().map(item).collect(), Kind::Write, BOUNDS);
         let places = |items: Vec<Item<'_>>| items.iter().map(|item| item.place).collect();
         let shown = |chunk| match chunk {
             Chunk::Plain(items) => (false, places(items)),

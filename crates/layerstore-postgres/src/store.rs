@@ -147,8 +147,7 @@ impl Core {
         effect: Effect,
         query: impl Fn() -> Query<'static, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, StoreError> {
-        self.gather(operation, effect, query, Vec::new, |rows, row| rows.push(row))
-            .await
+        self.gather(operation, effect, query, Vec::new, Vec::push).await
     }
 
     /// Does as [`ask`](Self::ask), and lets `take` make something of the rows as they come: of every try from the start.
