@@ -1,12 +1,12 @@
 //! Making writes: in statements of many records, each of them a transaction that looks at the writer epoch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use layerstore_data_store::{ErrorKind, StoreError, Write, WriteResult};
 use layerstore_record::{MapName, Version};
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::Postgres;
+use sqlx::postgres::{PgArguments, PgBindIterExt as _};
 use sqlx::query::Query;
-use sqlx::{Postgres, Row as _};
 
 use crate::attempts::Attempts;
 use crate::batch::{Bounds, Chunk, Item, Kind, plan};
@@ -70,26 +70,22 @@ impl Core {
             return;
         }
         let mut attempts = Attempts::new(OPERATION, self.attempts);
-        let left = if is_plain {
+        if is_plain {
             match self.write_plain(map, &items, &mut attempts).await {
-                Ok(written) => answers.take(items, &written),
+                Ok(Written::All) => return answers.applied(&items),
+                Ok(Written::NotAll) => {}
                 Err(error) => return answers.fail_all(&items, &error, down),
             }
-        } else {
-            items
-        };
-        if left.is_empty() {
-            return;
         }
         // A write that was made without an answer is found there by the next try, and judged like any other.
         let mut attempts = attempts.anew(self.attempts);
-        match self.write_judged(map, (&left, kind), &mut attempts).await {
+        match self.write_judged(map, (&items, kind), &mut attempts).await {
             Ok(made) => answers.fill(made),
-            Err(error) => answers.fail_all(&left, &error, down),
+            Err(error) => answers.fail_all(&items, &error, down),
         }
     }
 
-    /// Writes what nothing stands against, in one statement.
+    /// Writes what nothing stands against, in one statement. Where the epoch has passed to another writer, that is nothing.
     async fn write_plain(
         &self,
         map: &MapName,
@@ -110,17 +106,12 @@ impl Core {
                     .bind(claimed.epoch),
                 items,
             );
-            let query = query.bind(i64::try_from(items.len()).unwrap_or(i64::MAX));
             let answer = self
                 .connections
-                .in_time(async {
-                    let rows = self.connections.alone(lease.connection()?, query).await?;
-                    Written::read(&rows)
-                })
+                .in_time(async { self.connections.alone(lease.connection()?, query, |_| {}).await })
                 .await;
             match lease.settle(answer) {
-                Ok(Some(written)) => return Ok(written),
-                Ok(None) => self.claims.lost(map, claimed.epoch),
+                Ok(made) => return Ok(Written::of(made, items.len(), attempts)),
                 Err(failure) => attempts
                     .failed(failure, &reached)
                     .map_err(|error| error.in_map(map))?,
@@ -199,48 +190,50 @@ impl Core {
         query: Query<'q, Postgres, PgArguments>,
         rows: impl Iterator<Item = &'r Row> + Clone,
     ) -> Query<'q, Postgres, PgArguments> {
+        let ends_at = |row: &Row| row.ends_at;
+        let tombstone = |row: &Row| row.tombstone.then_some(true);
+        let created_at = |row: &Row| (row.created_at != row.updated_at).then_some(row.created_at);
         let query = query
-            .bind(rows.clone().map(|row| row.key.as_bytes()).collect::<Vec<_>>())
-            .bind(rows.clone().map(|row| &row.version[..]).collect::<Vec<_>>())
-            .bind(rows.clone().map(|row| row.ends_at).collect::<Vec<_>>())
-            .bind(rows.clone().map(|row| row.tombstone).collect::<Vec<_>>())
-            .bind(rows.clone().map(|row| row.created_at).collect::<Vec<_>>())
-            .bind(rows.clone().map(|row| row.updated_at).collect::<Vec<_>>())
-            .bind(rows.clone().map(|row| &row.body[..]).collect::<Vec<_>>());
+            .bind(rows.clone().map(|row| row.key.as_bytes()).bind_iter())
+            .bind(rows.clone().map(|row| &row.version[..]).bind_iter())
+            .bind(unless_none(rows.clone().map(ends_at)).bind_iter())
+            .bind(unless_none(rows.clone().map(tombstone)).bind_iter())
+            .bind(unless_none(rows.clone().map(created_at)).bind_iter())
+            .bind(rows.clone().map(|row| row.updated_at).bind_iter())
+            .bind(rows.clone().map(|row| &row.body[..]).bind_iter());
         if self.writes_json {
-            return query.bind(rows.map(|row| row.value.as_deref()).collect::<Vec<_>>());
+            return query.bind(rows.map(|row| row.value.as_deref()).bind_iter());
         }
         query
     }
 }
 
-/// Which of a chunk were written.
+/// A column, or nothing at all where nothing is in it: see [`COLUMNS`](crate::statements).
+fn unless_none<T>(column: impl Iterator<Item = Option<T>> + Clone) -> impl Iterator<Item = Option<T>> {
+    let rows = if column.clone().any(|value| value.is_some()) {
+        usize::MAX
+    } else {
+        0
+    };
+    column.take(rows)
+}
+
+/// How much of a chunk was written.
 enum Written {
     All,
-    Some(BTreeSet<Vec<u8>>),
+    /// Which, is for the judge to see.
+    NotAll,
 }
 
 impl Written {
-    /// Reads the answer; `None` when the epoch has passed to another writer.
-    fn read(rows: &[PgRow]) -> Result<Option<Self>, sqlx::Error> {
-        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        let (fence, written): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        if fence == 0 {
-            return Ok(None);
+    fn of(made: u64, asked: usize, attempts: &mut Attempts) -> Self {
+        if made == asked as u64 {
+            return Self::All;
         }
-        let keys: Option<Vec<Vec<u8>>> = row.try_get(2)?;
-        Ok(Some(match keys {
-            Some(keys) => Self::Some(keys.into_iter().collect()),
-            None if written == 0 => Self::Some(BTreeSet::new()),
-            None => Self::All,
-        }))
-    }
-
-    fn has(&self, row: &Row) -> bool {
-        match self {
-            Self::All => true,
-            Self::Some(keys) => keys.contains(row.key.as_bytes()),
+        if made > 0 {
+            attempts.made_some();
         }
+        Self::NotAll
     }
 }
 
@@ -258,13 +251,10 @@ impl Answers {
         items
     }
 
-    /// Takes note of what was written, and returns the rest.
-    fn take<'w>(&mut self, items: Vec<Item<'w>>, written: &Written) -> Vec<Item<'w>> {
-        let (made, left): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| written.has(&item.row));
-        for item in made {
+    fn applied(&mut self, items: &[Item<'_>]) {
+        for item in items {
             self.set(item.place, WriteResult::Applied);
         }
-        left
     }
 
     fn fill(&mut self, made: Made) {

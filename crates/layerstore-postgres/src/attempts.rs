@@ -32,6 +32,11 @@ impl Attempts {
         }
     }
 
+    /// Notes that some part was made, and nobody knows which.
+    pub(crate) fn made_some(&mut self) {
+        self.is_unknown = true;
+    }
+
     /// Counts a failed try: `Ok` when there is to be another.
     pub(crate) fn failed(&mut self, failure: Failure, reached: &Reached) -> Result<(), StoreError> {
         let is_unknown = reached.is_unknown(&failure);

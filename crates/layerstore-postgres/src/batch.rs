@@ -1,9 +1,6 @@
 //! Splits the writes of a map into statements.
 
-use std::collections::HashMap;
-
 use layerstore_data_store::Write;
-use layerstore_record::Key;
 
 use crate::row::Row;
 
@@ -42,45 +39,66 @@ pub(crate) struct Bounds {
 /// Splits writes of one map into chunks, to be made in this order.
 ///
 /// Several writes to one key stay in their order, and are all judged: a statement cannot touch a row twice.
-pub(crate) fn plan(items: Vec<Item<'_>>, kind: Kind, bounds: Bounds) -> Vec<Chunk<'_>> {
-    let mut times: HashMap<Key, usize> = HashMap::with_capacity(items.len());
-    for item in &items {
-        *times.entry(item.row.key.clone()).or_default() += 1;
-    }
-    let is_alone = |item: &Item<'_>| times.get(&item.row.key).is_some_and(|times| *times == 1);
-    let is_plain = |item: &Item<'_>| kind == Kind::Write && item.write.expect.is_none() && is_alone(item);
-    let (plain, judged): (Vec<_>, Vec<_>) = items.into_iter().partition(is_plain);
+pub(crate) fn plan(mut items: Vec<Item<'_>>, kind: Kind, bounds: Bounds) -> Vec<Chunk<'_>> {
+    // Stable: writes to one key keep their order. An item is large, so each is moved once.
+    items.sort_by_cached_key(|item| item.row.key.clone());
+    let (plain, judged) = if kind == Kind::Write {
+        apart(items)
+    } else {
+        (Vec::new(), items)
+    };
     let plain = split(plain, bounds).into_iter().map(Chunk::Plain);
     plain
         .chain(split(judged, bounds).into_iter().map(Chunk::Judged))
         .collect()
 }
 
+/// Parts what SQL can judge from what it cannot.
+fn apart(items: Vec<Item<'_>>) -> (Vec<Item<'_>>, Vec<Item<'_>>) {
+    let plain: Vec<bool> = (0..items.len()).map(|place| is_plain(&items, place)).collect();
+    // As almost always: then nothing need be moved.
+    if plain.iter().all(|is_plain| *is_plain) {
+        return (items, Vec::new());
+    }
+    let mut plain = plain.into_iter();
+    items.into_iter().partition(|_| plain.next() == Some(true))
+}
+
+/// Tells whether a write is without a condition, and the only one to its key.
+fn is_plain(items: &[Item<'_>], place: usize) -> bool {
+    let key = |place: usize| items.get(place).map(|item| &item.row.key);
+    let before = place.checked_sub(1).and_then(key);
+    before != key(place) && key(place + 1) != key(place) && items[place].write.expect.is_none()
+}
+
 fn split(mut items: Vec<Item<'_>>, bounds: Bounds) -> Vec<Vec<Item<'_>>> {
-    // Stable: writes to one key keep their order.
-    items.sort_by(|one, other| one.row.key.cmp(&other.row.key));
-    let mut chunks: Vec<Vec<Item<'_>>> = Vec::new();
-    let mut bytes = 0;
-    for item in items {
+    let starts = starts(&items, bounds);
+    let mut chunks: Vec<Vec<Item<'_>>> = starts.into_iter().rev().map(|at| items.split_off(at)).collect();
+    chunks.reverse();
+    chunks
+}
+
+/// Where the chunks of items begin.
+fn starts(items: &[Item<'_>], bounds: Bounds) -> Vec<usize> {
+    let (mut starts, mut bytes) = (Vec::new(), 0);
+    for (place, item) in items.iter().enumerate() {
         let size = item.row.bytes();
-        match chunks.last_mut() {
-            Some(chunk) if chunk.len() < bounds.records && bytes + size <= bounds.bytes => {
-                bytes += size;
-                chunk.push(item);
-            }
+        bytes += size;
+        match starts.last() {
+            Some(start) if place - start < bounds.records && bytes <= bounds.bytes => {}
             _ => {
+                starts.push(place);
                 bytes = size;
-                chunks.push(vec![item]);
             }
         }
     }
-    chunks
+    starts
 }
 
 #[cfg(test)]
 mod tests {
     use layerstore_data_store::Expect;
-    use layerstore_record::{MapName, Millis, NodeId, Record, RecordValue, Timestamp, Version};
+    use layerstore_record::{Key, MapName, Millis, NodeId, Record, RecordValue, Timestamp, Version};
 
     use super::*;
     use crate::builder::ValueFormat;

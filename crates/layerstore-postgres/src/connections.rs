@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult};
+use futures::TryStreamExt as _;
 use layerstore_data_store::{ErrorKind, StoreError};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{Connection, PgConnection, Postgres};
+use sqlx::{Connection, Either, Executor as _, PgConnection, Postgres};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::builder::Settings;
@@ -114,20 +115,23 @@ impl Connections {
         }
     }
 
-    /// Runs one statement that is a transaction of its own.
+    /// Runs one statement that is a transaction of its own: hands over its rows as they come, and returns how many it changed.
+    ///
+    /// What is done with a row is done while the server makes the next ones.
     pub(crate) async fn alone(
         &self,
         connection: &mut PgConnection,
         query: Query<'_, Postgres, PgArguments>,
-    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        take: impl FnMut(PgRow),
+    ) -> Result<u64, sqlx::Error> {
         if self.prepares {
-            return query.fetch_all(connection).await;
+            return run(connection, query, take).await;
         }
         // Preparing and running are two steps: only a transaction makes a pooler take both to the same server.
         let mut transaction = connection.begin().await?;
-        let rows = query.persistent(false).fetch_all(&mut *transaction).await?;
+        let changed = run(&mut transaction, query.persistent(false), take).await?;
         transaction.commit().await?;
-        Ok(rows)
+        Ok(changed)
     }
 
     /// Prepares a statement of a longer transaction as the store is told to.
@@ -249,6 +253,21 @@ impl Manager for Connector {
         }
         Ok(())
     }
+}
+
+async fn run(
+    connection: &mut PgConnection,
+    query: Query<'_, Postgres, PgArguments>,
+    mut take: impl FnMut(PgRow),
+) -> Result<u64, sqlx::Error> {
+    let (mut answer, mut changed) = (connection.fetch_many(query), 0);
+    while let Some(part) = answer.try_next().await? {
+        match part {
+            Either::Left(done) => changed += done.rows_affected(),
+            Either::Right(row) => take(row),
+        }
+    }
+    Ok(changed)
 }
 
 /// Tells whether a server that answers so may be there in a moment.

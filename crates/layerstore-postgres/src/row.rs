@@ -68,6 +68,28 @@ where
     row.try_get(number).map_err(|error| from_driver(operation, error))
 }
 
+/// Reads a column of bytes or text as it came: which types the columns of our statements have is known.
+pub(crate) fn raw<'r>(
+    operation: &'static str,
+    row: &'r PgRow,
+    number: usize,
+) -> Result<Option<&'r [u8]>, StoreError> {
+    let value = row
+        .try_get_raw(number)
+        .map_err(|error| from_driver(operation, error))?;
+    // What has no bytes is NULL.
+    Ok(value.as_bytes().ok())
+}
+
+/// Reads a column as [`raw`] does, where there is no NULL.
+pub(crate) fn raw_filled<'r>(
+    operation: &'static str,
+    row: &'r PgRow,
+    number: usize,
+) -> Result<&'r [u8], StoreError> {
+    raw(operation, row, number)?.ok_or_else(|| damaged(operation, "a column is NULL that never is"))
+}
+
 /// Reads a key.
 pub(crate) fn key(operation: &'static str, map: &MapName, bytes: &[u8]) -> Result<Key, StoreError> {
     let key = std::str::from_utf8(bytes)
@@ -85,7 +107,7 @@ pub(crate) fn record(
     (map, key): (&MapName, &Key),
     version: &[u8],
     body: &[u8],
-    value: Option<&str>,
+    value: Option<&[u8]>,
 ) -> Result<Record, StoreError> {
     let record = decode(operation, body, value).map_err(|error| error.in_map(map).at_key(key))?;
     if record.version().to_bytes() != *version {
@@ -95,7 +117,7 @@ pub(crate) fn record(
     Ok(record)
 }
 
-fn decode(operation: &'static str, body: &[u8], value: Option<&str>) -> Result<Record, StoreError> {
+fn decode(operation: &'static str, body: &[u8], value: Option<&[u8]>) -> Result<Record, StoreError> {
     let record = codec::decode_record(body).map_err(|error| {
         let kind = match error {
             CodecError::UnknownVersion { .. } => ErrorKind::UnknownFormat,
@@ -179,7 +201,7 @@ mod tests {
             (&map, &row.key),
             &row.version,
             &row.body,
-            row.value.as_deref(),
+            row.value.as_deref().map(str::as_bytes),
         )
     }
 

@@ -147,6 +147,18 @@ impl Core {
         effect: Effect,
         query: impl Fn() -> Query<'static, Postgres, PgArguments>,
     ) -> Result<Vec<PgRow>, StoreError> {
+        self.gather(operation, effect, query, Vec::new, Vec::push).await
+    }
+
+    /// Does as [`ask`](Self::ask), and lets `take` make something of the rows as they come: of every try from the start.
+    pub(crate) async fn gather<T>(
+        &self,
+        operation: &'static str,
+        effect: Effect,
+        query: impl Fn() -> Query<'static, Postgres, PgArguments>,
+        start: impl Fn() -> T,
+        take: impl Fn(&mut T, PgRow),
+    ) -> Result<T, StoreError> {
         let mut attempts = Attempts::new(operation, self.attempts);
         loop {
             let reached = match effect {
@@ -158,11 +170,14 @@ impl Core {
                 .lease(operation)
                 .await
                 .map_err(|error| attempts.known(error))?;
-            let query = query();
-            let work = async { self.connections.alone(lease.connection()?, query).await };
+            let (query, mut taken) = (query(), start());
+            let work = async {
+                let take = |row| take(&mut taken, row);
+                self.connections.alone(lease.connection()?, query, take).await
+            };
             let answer = self.connections.in_time(work).await;
             match lease.settle(answer) {
-                Ok(rows) => return Ok(rows),
+                Ok(_) => return Ok(taken),
                 Err(failure) => attempts.failed(failure, &reached)?,
             }
         }

@@ -61,7 +61,7 @@ pub fn encode_record(record: &Record) -> Result<Vec<u8>, CodecError> {
 /// than [`MAX_DEPTH`](crate::MAX_DEPTH), [`CodecError::Malformed`] for an OR-Map without entries or with an entry
 /// that is also removed (which [`RecordValue::or_map`](crate::RecordValue::or_map) never makes).
 pub fn encode_record_into(record: &Record, out: &mut Vec<u8>) -> Result<(), CodecError> {
-    wire_record::check(record)?;
+    out.reserve(FRAME_HEADER_BYTES + wire_record::check(record)?);
     frame::frame_into(RECORD_FORMAT, out, |out| wire_record::encode(record, out))
 }
 

@@ -1,9 +1,10 @@
 //! Both formats of values in the tables, as SQL sees them and as they come back.
 
-use layerstore_data_store::MapDataStore;
+use layerstore_data_store::{MapDataStore, Write};
 use layerstore_postgres::{PostgresDataStore, ValueFormat};
-use layerstore_record::{Fields, MAX_DEPTH, Value, to_value};
+use layerstore_record::{Expiry, Fields, MAX_DEPTH, Millis, Record, RecordValue, Value, to_value};
 use layerstore_testkit::proof;
+use layerstore_testkit::records::version;
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::proxy::Proxy;
@@ -182,6 +183,61 @@ async fn json_values_are_read_and_found_in_sql() {
     }
 }
 
+/// What the columns of a map's records hold beside the body: key, creation, update, end, and whether a tombstone.
+type Columns = Vec<(String, i64, i64, Option<i64>, bool)>;
+
+async fn columns(database: &Database, map: &str) -> Columns {
+    let mut sql = PgConnection::connect(database.get().await.url()).await.unwrap();
+    let text = "SELECT convert_from(r.key, 'UTF8'), r.created_at, r.updated_at, r.ends_at, r.tombstone \
+                FROM layerstore.records r JOIN layerstore.maps m ON m.id = r.map WHERE m.name = $1 ORDER BY r.key";
+    let found = sqlx::query_as(text).bind(map.as_bytes());
+    found.fetch_all(&mut sql).await.unwrap()
+}
+
+/// Of a batch in which a column says nothing new that column is not sent: the table must not show it.
+#[tokio::test]
+async fn columns_hold_what_the_record_says_whatever_else_is_in_its_batch() {
+    let database = Database::default();
+    let store = open(&database, ValueFormat::Bytes).await;
+    let plain = |name: &str, number| put_value(&map(name), &key("plain"), number, Value::Null);
+    let ended = |name: &str, number| {
+        let expiry = Expiry {
+            deadline: Some(Millis(u64::MAX)),
+            ..Expiry::NEVER
+        };
+        let value = RecordValue::lww(Value::Null, version(number).timestamp());
+        let record = Record::builder(value, version(number)).expiry(expiry);
+        let record = record.created(Millis(1)).updated(Millis(2)).build();
+        Write::new(map(name), key("ended"), record.into())
+    };
+    let removed = |name: &str, number| {
+        let timestamp = version(number).timestamp();
+        let record = Record::builder(RecordValue::Tombstone { timestamp }, version(number)).build();
+        Write::new(map(name), key("removed"), record.into())
+    };
+    for name in ["map", "other"] {
+        store.claim(&map(name)).await.unwrap();
+    }
+    // Together in one map; in the other each alone, and over another kind of record.
+    applied(&store, vec![plain("map", 5), ended("map", 5), removed("map", 5)]).await;
+    let under = |name: &str| Write::new(map("other"), key(name), ended("other", 4).record);
+    for (name, write) in [
+        ("plain", plain("other", 5)),
+        ("ended", ended("other", 5)),
+        ("removed", removed("other", 5)),
+    ] {
+        applied(&store, vec![under(name)]).await;
+        applied(&store, vec![write]).await;
+    }
+    let expected = vec![
+        ("ended".to_owned(), 1, 2, Some(i64::MAX), false),
+        ("plain".to_owned(), 5, 5, None, false),
+        ("removed".to_owned(), 5, 5, None, true),
+    ];
+    assert_eq!(columns(&database, "map").await, expected);
+    assert_eq!(columns(&database, "other").await, expected);
+}
+
 /// Stands in for a pooler in transaction mode that knows no prepared statements: it would mix up what this proxy notes.
 #[tokio::test]
 async fn without_a_statement_cache_no_session_is_needed() {
@@ -209,13 +265,7 @@ async fn without_a_statement_cache_no_session_is_needed() {
         .await
         .unwrap();
     store.list_maps().await.unwrap();
-    store
-        .clear(&map, layerstore_testkit::records::version(2))
-        .await
-        .unwrap();
-    store
-        .purge(&map, layerstore_testkit::records::version(2))
-        .await
-        .unwrap();
+    store.clear(&map, version(2)).await.unwrap();
+    store.purge(&map, version(2)).await.unwrap();
     assert_eq!(proxy.complaints(), Vec::<&str>::new());
 }

@@ -13,6 +13,7 @@ mod server;
 mod formats;
 mod migrations;
 mod outages;
+mod pooler;
 mod proxy;
 mod secrets;
 mod silence;

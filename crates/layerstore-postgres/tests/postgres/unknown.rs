@@ -116,6 +116,25 @@ async fn what_is_unknown_stays_so_while_it_is_judged() {
     }
 }
 
+/// Of two writes one is made, and the judge who is to say which is never reached.
+#[tokio::test]
+async fn of_a_batch_that_was_partly_made_nobody_says_that_nothing_was() {
+    let (database, map) = (Database::default(), map("map"));
+    let proxy = Proxy::to(&database.get().await.server()).await;
+    let store = behind(&proxy, &database).await;
+    proxy.break_for_good();
+    proxy.arm(1, Cut::BeforeRequest);
+    let writes = vec![put(&map, &key("first"), 1), put(&map, &key("second"), 2)];
+    for answer in store.apply(writes).await {
+        let WriteResult::Rejected(error) = answer else {
+            panic!("the judge was cut off: {answer:?}")
+        };
+        assert_eq!(error.outcome(), Outcome::Unknown, "{error}");
+    }
+    let other = database.builder().await.connect().await.unwrap();
+    assert_eq!(number(&other, &map, &key("second")).await, Some(2));
+}
+
 #[tokio::test]
 async fn a_read_whose_answer_was_lost_is_made_again() {
     let (database, map) = (Database::default(), map("map"));

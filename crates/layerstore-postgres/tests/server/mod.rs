@@ -19,6 +19,11 @@ impl Database {
 
     /// Starts a store in it, with few connections: many tests share the server.
     pub(crate) async fn builder(&self) -> PostgresBuilder {
-        PostgresDataStore::builder(self.get().await.url()).pool_size(4)
+        Self::builder_at(self.get().await.url())
+    }
+
+    /// Does the same by an address that leads there.
+    pub(crate) fn builder_at(url: &str) -> PostgresBuilder {
+        PostgresDataStore::builder(url).pool_size(4)
     }
 }

@@ -7,6 +7,7 @@ use layerstore_record::MapName;
 
 use super::model::ModelScale;
 use crate::clock::ManualClock;
+use crate::proof;
 
 /// How long one test of the suite may take: a store that hangs fails its test instead of the whole run.
 const TEST_DEADLINE: Duration = Duration::from_secs(300);
@@ -29,6 +30,11 @@ pub trait TestStore: Send + Sync + 'static {
 
     /// Returns the clock by which the opened stores judge expiry.
     fn clock(&self) -> ManualClock;
+
+    /// Says what this machine lacks for such storage, if it lacks something: then the test is skipped, and says so.
+    async fn lacks(&self) -> Option<String> {
+        None
+    }
 
     /// Returns how much the model test does: by default as for a store in memory.
     fn model(&self) -> ModelScale {
@@ -85,6 +91,9 @@ pub fn run(fixture: impl TestStore, clause: impl AsyncFnOnce(&Subject)) {
         .expect("a tokio runtime for the test");
     runtime.block_on(async {
         let subject = Subject::new(fixture);
+        if let Some(why) = subject.lacks().await {
+            return proof::skip("conformance of a data store", &why);
+        }
         let ended = tokio::time::timeout(TEST_DEADLINE, clause(&subject)).await;
         assert!(
             ended.is_ok(),
@@ -104,6 +113,10 @@ impl Subject {
     #[must_use]
     pub fn clock(&self) -> ManualClock {
         self.fixture.clock()
+    }
+
+    pub(super) async fn lacks(&self) -> Option<String> {
+        self.fixture.lacks().await
     }
 
     pub(super) fn model(&self) -> ModelScale {

@@ -70,6 +70,9 @@ pub fn r14_random_operations_agree_with_a_sorted_map<F: TestStore>(name: &str, f
         .expect("a tokio runtime for the test");
     runtime.block_on(async {
         let mut subject = Subject::new(fixture());
+        if let Some(why) = subject.lacks().await {
+            return proof::skip(&format!("R14 {name}"), &why);
+        }
         let scale = subject.model();
         let cases = proof::scaled(scale.cases);
         for number in 0..cases {

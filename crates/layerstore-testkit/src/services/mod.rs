@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `services-postgres` | [`postgres()`] | an empty database in a shared server |
 //! | | [`private_postgres`] | a server that it may stop and start |
+//! | | [`pooler()`] | PgBouncer in transaction mode before its database |
 //! | `services-s3` | [`s3()`] | an empty bucket in a shared server |
 //!
 //! Where a server comes from is tried in this order: an address in the environment; a container; the programs of this machine, or
@@ -38,7 +39,8 @@ mod unavailable;
 pub use postgres::build_images;
 #[cfg(feature = "services-postgres")]
 pub use postgres::{
-    POSTGRES_VARIABLE, PostgresDatabase, PrivatePostgres, Shutdown, postgres, private_postgres,
+    POSTGRES_VARIABLE, PostgresDatabase, PostgresPooler, PrivatePostgres, Shutdown, pooler, postgres,
+    private_postgres,
 };
 pub use provider::{PROVIDER_VARIABLE, Provider};
 #[cfg(feature = "services")]

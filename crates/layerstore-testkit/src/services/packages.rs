@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Libraries that the server runs without: compilers for its queries, languages for its functions.
-const NOT_NEEDED: [&str; 4] = ["libllvm", "libperl", "libz3", "libdebian-installer"];
+use super::folders;
+
+/// Libraries that servers run without: compilers for queries, languages for functions, another's part of what starts services.
+const NOT_NEEDED: [&str; 5] = ["libllvm", "libperl", "libz3", "libdebian-installer", "libelogind"];
 
 /// Makes recursive dependencies those that are needed, and nothing else.
 const ONLY_NEEDED: [&str; 8] = [
@@ -20,6 +22,15 @@ const ONLY_NEEDED: [&str; 8] = [
     "--no-enhances",
 ];
 
+/// What is fetched, with the libraries that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Package {
+    /// The newest server that the distribution has.
+    Postgres,
+    /// A pooler in front of it.
+    PgBouncer,
+}
+
 /// Which libraries of a server are fetched with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Libraries {
@@ -30,18 +41,58 @@ pub(super) enum Libraries {
     All,
 }
 
-/// Downloads the newest PostgreSQL, its libraries and the packages of `besides`, and unpacks them into `tree`.
+/// Returns the folder that a package is unpacked in, under `target/services`, and unpacks it unless it lies there from an earlier time.
 ///
 /// # Errors
 /// What is missing, or what `apt-get` said.
-pub(super) fn unpack_postgres(tree: &Path, libraries: Libraries, besides: &[&str]) -> Result<(), String> {
+pub(super) fn unpacked(package: Package) -> Result<PathBuf, String> {
+    let name = match package {
+        Package::Postgres => "postgres-packages",
+        Package::PgBouncer => "pgbouncer-packages",
+    };
+    let cache = folders::cache()?;
+    let place = cache.join(name);
+    let _locked = folders::lock(&cache.join(format!("{name}.lock")))?;
+    if !place.exists() {
+        // Made beside its place and renamed: whoever is killed in between leaves no half of it.
+        let fresh = cache.join(format!("{name}.new"));
+        let _ = fs::remove_dir_all(&fresh);
+        unpack(&fresh, package, Libraries::Lacking, &[])?;
+        fs::rename(&fresh, &place)
+            .map_err(|error| format!("{} cannot be renamed: {error}", fresh.display()))?;
+    }
+    Ok(place)
+}
+
+/// The folders of the libraries of an unpacked package: where the distribution has one for each kind of machine, that one too.
+pub(super) fn libraries(unpacked: &Path) -> Vec<PathBuf> {
+    let parents = ["usr/lib", "lib"].map(|parent| unpacked.join(parent));
+    let inside = parents
+        .iter()
+        .filter_map(|parent| fs::read_dir(parent).ok())
+        .flatten();
+    let inside = inside.filter_map(Result::ok).map(|folder| folder.path());
+    let of_machines = inside.filter(|folder| folder.to_string_lossy().ends_with("-linux-gnu"));
+    of_machines.chain(parents.clone()).collect()
+}
+
+/// Downloads a package, its libraries and the packages of `besides`, and unpacks them into `tree`.
+///
+/// # Errors
+/// What is missing, or what `apt-get` said.
+pub(super) fn unpack(
+    tree: &Path,
+    package: Package,
+    libraries: Libraries,
+    besides: &[&str],
+) -> Result<(), String> {
     let packages = tree.join("packages");
     fs::create_dir_all(&packages)
         .map_err(|error| format!("{} cannot be made: {error}", packages.display()))?;
     let fetch = |apt: Apt| apt.fetch(libraries, besides, &packages);
-    if let Err(first) = Apt::of_system().and_then(fetch) {
+    if let Err(first) = Apt::of_system(package).and_then(fetch) {
         // In a fresh container the system has no lists, and only root may make some for it.
-        let own = Apt::with_own_lists(&packages).and_then(fetch);
+        let own = Apt::with_own_lists(package, &packages).and_then(fetch);
         own.map_err(|second| format!("{first}; with lists of our own: {second}"))?;
     }
     let files = fs::read_dir(&packages).map_err(|error| format!("{}: {error}", packages.display()))?;
@@ -60,16 +111,17 @@ pub(super) fn unpack_postgres(tree: &Path, libraries: Libraries, besides: &[&str
 /// What `apt` knows, of its own accord or by lists of ours.
 struct Apt {
     options: Vec<String>,
-    newest: String,
+    /// The name of the package that is wanted.
+    wanted: String,
 }
 
 impl Apt {
-    fn of_system() -> Result<Self, String> {
-        Self::with(vec![])
+    fn of_system(package: Package) -> Result<Self, String> {
+        Self::with(package, vec![])
     }
 
     /// Fetches the lists into `folder`.
-    fn with_own_lists(folder: &Path) -> Result<Self, String> {
+    fn with_own_lists(package: Package, folder: &Path) -> Result<Self, String> {
         let state = folder.join("apt");
         fs::create_dir_all(state.join("lists/partial"))
             .map_err(|error| format!("{}: {error}", state.display()))?;
@@ -79,18 +131,22 @@ impl Apt {
             .collect();
         let update: Vec<&str> = options.iter().map(String::as_str).chain(["update"]).collect();
         run("apt-get", &update, folder)?;
-        Self::with(options)
+        Self::with(package, options)
     }
 
-    fn with(options: Vec<String>) -> Result<Self, String> {
+    fn with(package: Package, options: Vec<String>) -> Result<Self, String> {
+        if package == Package::PgBouncer {
+            let wanted = "pgbouncer".to_owned();
+            return Ok(Self { options, wanted });
+        }
         let search = ["search", "--names-only", "^postgresql-[0-9]+$"];
         let args: Vec<&str> = search
             .into_iter()
             .chain(options.iter().map(String::as_str))
             .collect();
         let newest = newest_of(&run("apt-cache", &args, Path::new("/"))?);
-        let newest = newest.ok_or("apt knows no package of PostgreSQL")?;
-        Ok(Self { options, newest })
+        let wanted = newest.ok_or("apt knows no package of PostgreSQL")?;
+        Ok(Self { options, wanted })
     }
 
     /// Downloads everything into `folder`.
@@ -105,7 +161,7 @@ impl Apt {
         let listed = self.run(
             "apt-cache",
             &ONLY_NEEDED,
-            std::slice::from_ref(&self.newest),
+            std::slice::from_ref(&self.wanted),
             Path::new("/"),
         )?;
         let installed = match libraries {
@@ -117,7 +173,7 @@ impl Apt {
             }
         };
         let mut wanted = lacking(&listed, &installed);
-        wanted.push(self.newest.clone());
+        wanted.push(self.wanted.clone());
         Ok(wanted)
     }
 

@@ -52,6 +52,10 @@ impl PostgresDatabase {
         self.url.as_str()
     }
 
+    pub(super) fn address(&self) -> &Url {
+        &self.url
+    }
+
     /// Host and port of its server, as a proxy wants them.
     #[must_use]
     pub fn server(&self) -> String {

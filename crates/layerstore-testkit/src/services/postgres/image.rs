@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::container::IMAGE;
-use crate::services::packages::{Libraries, unpack_postgres};
+use crate::services::packages::{Libraries, Package, unpack};
 use crate::services::{engine, folders};
 
 const ENTRYPOINT: &str = include_str!("entrypoint.sh");
@@ -51,7 +51,7 @@ pub fn build_images() -> Result<String, String> {
 fn build(name: &str) -> Result<(), String> {
     let tree = folders::cache()?.join("image");
     let _ = fs::remove_dir_all(&tree);
-    unpack_postgres(&tree, Libraries::All, &BESIDES)?;
+    unpack(&tree, Package::Postgres, Libraries::All, &BESIDES)?;
     furnish(&tree).map_err(|error| format!("{}: {error}", tree.display()))?;
     let built = import(&tree, name);
     let _ = fs::remove_dir_all(&tree);

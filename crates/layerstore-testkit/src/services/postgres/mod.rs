@@ -7,6 +7,7 @@ mod download;
 #[cfg(feature = "services-containers")]
 mod image;
 mod native;
+mod pooler;
 mod programs;
 mod template;
 
@@ -24,6 +25,7 @@ pub use database::PostgresDatabase;
 pub use image::build_images;
 use native::NativeServer;
 pub use native::Shutdown;
+pub use pooler::{PostgresPooler, pooler};
 use programs::Programs;
 
 /// Environment variable with the address of a server: `postgres://user:password@host:port/database`, of a user who may

@@ -73,13 +73,7 @@ impl Programs {
 
     /// What the environment of the programs needs.
     pub(super) fn envs(&self) -> Vec<(&'static str, String)> {
-        let mut envs = vec![("LC_ALL", "C".to_owned())];
-        if let Ok(paths) = std::env::join_paths(&self.libraries)
-            && !self.libraries.is_empty()
-        {
-            envs.push(("LD_LIBRARY_PATH", paths.to_string_lossy().into_owned()));
-        }
-        envs
+        envs(&self.libraries)
     }
 
     /// Runs a program as `account` to its end and returns what it printed.
@@ -105,6 +99,17 @@ impl Programs {
         let said = String::from_utf8_lossy(&output.stderr);
         Err(format!("{} failed: {}", program.display(), said.trim()))
     }
+}
+
+/// What the environment of programs needs whose libraries are there.
+pub(super) fn envs(libraries: &[PathBuf]) -> Vec<(&'static str, String)> {
+    let mut envs = vec![("LC_ALL", "C".to_owned())];
+    if let Ok(paths) = std::env::join_paths(libraries)
+        && !libraries.is_empty()
+    {
+        envs.push(("LD_LIBRARY_PATH", paths.to_string_lossy().into_owned()));
+    }
+    envs
 }
 
 /// The folders of the PATH's `postgres` with an `initdb` beside it. A link of a distribution leads to the real folder, where
