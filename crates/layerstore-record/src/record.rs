@@ -33,6 +33,9 @@ pub struct Record {
     created: Millis,
     updated: Millis,
     expiry: PackedExpiry,
+    /// What value and expiry keep on the heap, in bytes: counted once, while they are being made. Later it would be a walk through memory that
+    /// nobody else looks at.
+    heap_bytes: usize,
     /// When the data store confirmed this version, 0 for not yet.
     stored: AtomicU64,
     access: AccessStats,
@@ -133,7 +136,7 @@ impl Record {
     #[must_use]
     pub fn cost(&self, key: &Key) -> Cost {
         let counts = 2 * size_of::<usize>();
-        let record = counts + size_of::<Self>() + self.value.heap_bytes() + self.expiry.heap_bytes();
+        let record = counts + size_of::<Self>() + self.heap_bytes;
         Cost::from_bytes(record + size_of::<Key>() + key.heap_bytes())
     }
 
@@ -190,12 +193,14 @@ impl RecordBuilder {
     #[must_use]
     pub fn build(self) -> Record {
         let updated = self.updated.unwrap_or(self.version.millis());
+        let expiry = PackedExpiry::new(self.expiry);
         Record {
+            heap_bytes: self.value.heap_bytes() + expiry.heap_bytes(),
             value: self.value,
             version: self.version,
             created: self.created.unwrap_or(updated),
             updated,
-            expiry: PackedExpiry::new(self.expiry),
+            expiry,
             stored: AtomicU64::new(self.stored.map_or(0, |at| at.0.max(1))),
             access: AccessStats::new(updated),
         }
