@@ -33,9 +33,6 @@ pub struct Record {
     created: Millis,
     updated: Millis,
     expiry: PackedExpiry,
-    /// What value and expiry keep on the heap, in bytes: counted once, while they are being made. Later it would be a walk through memory that
-    /// nobody else looks at.
-    heap_bytes: usize,
     /// When the data store confirmed this version, 0 for not yet.
     stored: AtomicU64,
     access: AccessStats,
@@ -136,7 +133,10 @@ impl Record {
     #[must_use]
     pub fn cost(&self, key: &Key) -> Cost {
         let counts = 2 * size_of::<usize>();
-        let record = counts + size_of::<Self>() + self.heap_bytes;
+        // Counted once, while the record is being made: later it is a walk through memory that nobody else looks at.
+        let heap = self.access.heap_bytes();
+        let heap = heap.unwrap_or_else(|| self.value.heap_bytes() + self.expiry.heap_bytes());
+        let record = counts + size_of::<Self>() + heap;
         Cost::from_bytes(record + size_of::<Key>() + key.heap_bytes())
     }
 
@@ -195,14 +195,13 @@ impl RecordBuilder {
         let updated = self.updated.unwrap_or(self.version.millis());
         let expiry = PackedExpiry::new(self.expiry);
         Record {
-            heap_bytes: self.value.heap_bytes() + expiry.heap_bytes(),
+            access: AccessStats::new(updated).with_heap_bytes(self.value.heap_bytes() + expiry.heap_bytes()),
             value: self.value,
             version: self.version,
             created: self.created.unwrap_or(updated),
             updated,
             expiry,
             stored: AtomicU64::new(self.stored.map_or(0, |at| at.0.max(1))),
-            access: AccessStats::new(updated),
         }
     }
 }
