@@ -25,7 +25,6 @@ use queue::{Answer, Arrival, Bounds, Judged, Place, Queue, Seen, Settled};
 #[expect(dead_code, unused_imports, reason = "the store uses more of it")]
 #[path = "../../src/queue/mod.rs"]
 mod queue;
-#[expect(dead_code, reason = "the log uses more of it")]
 #[path = "../../src/row.rs"]
 mod row;
 
