@@ -9,6 +9,9 @@ use crate::clock::Millis;
 pub struct AccessStats {
     last_access: AtomicU64,
     hits: AtomicU32,
+    /// What the record keeps on the heap, in bytes, which has nothing to do with reads: it lies here since there is room beside the count, and
+    /// nowhere else in a record.
+    heap_bytes: u32,
 }
 
 impl AccessStats {
@@ -18,7 +21,20 @@ impl AccessStats {
         Self {
             last_access: AtomicU64::new(now.0),
             hits: AtomicU32::new(0),
+            heap_bytes: 0,
         }
+    }
+
+    /// Notes what the record keeps on the heap, in bytes.
+    pub(crate) fn with_heap_bytes(self, bytes: usize) -> Self {
+        let heap_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        Self { heap_bytes, ..self }
+    }
+
+    /// Returns what was noted; none where it is more than can be.
+    pub(crate) fn heap_bytes(&self) -> Option<usize> {
+        let bytes = usize::try_from(self.heap_bytes).ok();
+        bytes.filter(|_| self.heap_bytes < u32::MAX)
     }
 
     /// Counts a hit at `now`.

@@ -133,7 +133,10 @@ impl Record {
     #[must_use]
     pub fn cost(&self, key: &Key) -> Cost {
         let counts = 2 * size_of::<usize>();
-        let record = counts + size_of::<Self>() + self.value.heap_bytes() + self.expiry.heap_bytes();
+        // Counted once, while the record is being made: later it is a walk through memory that nobody else looks at.
+        let heap = self.access.heap_bytes();
+        let heap = heap.unwrap_or_else(|| self.value.heap_bytes() + self.expiry.heap_bytes());
+        let record = counts + size_of::<Self>() + heap;
         Cost::from_bytes(record + size_of::<Key>() + key.heap_bytes())
     }
 
@@ -190,14 +193,15 @@ impl RecordBuilder {
     #[must_use]
     pub fn build(self) -> Record {
         let updated = self.updated.unwrap_or(self.version.millis());
+        let expiry = PackedExpiry::new(self.expiry);
         Record {
+            access: AccessStats::new(updated).with_heap_bytes(self.value.heap_bytes() + expiry.heap_bytes()),
             value: self.value,
             version: self.version,
             created: self.created.unwrap_or(updated),
             updated,
-            expiry: PackedExpiry::new(self.expiry),
+            expiry,
             stored: AtomicU64::new(self.stored.map_or(0, |at| at.0.max(1))),
-            access: AccessStats::new(updated),
         }
     }
 }

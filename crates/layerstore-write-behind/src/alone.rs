@@ -1,15 +1,15 @@
 //! The short way of a write that is alone in its call and goes into the log: it takes the lock of the queue twice.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
 use layerstore_data_store::{Write, WriteResult};
 use layerstore_record::Key;
 
 use crate::STORE;
 use crate::accept::reject;
-use crate::log::NewEntry;
-use crate::queue::{Arrival, Place, Room};
+use crate::log::{EncodedEntry, Entries};
+use crate::queue::{Arrival, Place, Queue, Room};
 use crate::shared::Shared;
 
 /// A write at its key, with its room; both are given back when it is dropped.
@@ -18,7 +18,8 @@ struct Held<'a> {
     call: u64,
     place: Place,
     key: &'a Key,
-    room: Room,
+    /// None once both are given back.
+    room: Option<Room>,
 }
 
 impl Shared {
@@ -30,17 +31,15 @@ impl Shared {
         if !is_plain || self.closed.load(Ordering::Acquire) {
             return None;
         }
-        let entry = NewEntry::from(write).encode().ok()?;
+        let entry = EncodedEntry::of_write(write, log.buffer()).ok()?;
         let held = self.hold(write, &arrival)?;
-        match self.append_once(log, vec![entry]).await {
+        match self.append_once(log, Entries::One(entry)).await {
             Ok(appended) => arrival.sequence = Some(appended.first.0),
             // Nothing was appended: the long way waits for room, or does what else the options say.
             Err(error) if error.is_full() => return None,
             Err(error) => return Some(reject(write, error.into_store_error(STORE, "apply"))),
         }
-        let needless = self.queue().accept(held.place, held.key, arrival, self.now());
-        drop(held);
-        self.done(needless);
+        self.done(held.accept(arrival));
         Some(WriteResult::Applied)
     }
 
@@ -54,17 +53,34 @@ impl Shared {
             call,
             place,
             key: &write.key,
-            room,
+            room: Some(room),
         })
+    }
+}
+
+impl Held<'_> {
+    /// Puts the write into the queue; returns the sequences of the log that it makes needless.
+    fn accept(mut self, arrival: Arrival) -> Vec<u64> {
+        let now = self.shared.now();
+        let mut queue = self.shared.queue();
+        let held = (self.call, self.room.take().unwrap_or_default());
+        let needless = queue.accept_held(held, self.place, self.key, arrival, now);
+        self.tell(queue);
+        needless
+    }
+
+    fn tell(&self, queue: MutexGuard<'_, Queue>) {
+        self.shared.tell_worker(queue);
+        self.shared.moved.notify_waiters();
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
+        let Some(room) = self.room.take() else { return };
         let mut queue = self.shared.queue();
-        queue.release(self.room);
+        queue.release(room);
         queue.leave_key(self.call, self.place, self.key);
-        self.shared.tell_worker(queue);
-        self.shared.moved.notify_waiters();
+        self.tell(queue);
     }
 }

@@ -19,6 +19,7 @@ mod queue;
 #[cfg(test)]
 mod queue_tests;
 mod read;
+mod row;
 mod sending;
 mod shared;
 mod status;

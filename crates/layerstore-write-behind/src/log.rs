@@ -16,6 +16,7 @@
 //! - **L7** A log has one opener. A format or a setting that is not known is refused by name, with nothing changed.
 //! - **L8** Closing answers everyone who waits, once, syncs, and seals the log: the next opening finds it as it was, or says what changed.
 
+mod buffers;
 mod durable;
 mod entry;
 mod error;
@@ -54,3 +55,5 @@ pub use options::{
 };
 pub use salvage::{Loss, SalvageReport, salvage};
 pub use writer::{Appended, LogWriter};
+
+pub(crate) use thread::Entries;

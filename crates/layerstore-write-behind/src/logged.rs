@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 use crate::STORE;
 use crate::accept::{Step, rejected};
 use crate::failpoints::Failpoint;
-use crate::log::{Appended, DurableLog, EncodedEntry, LogError, NewEntry};
+use crate::log::{Appended, DurableLog, EncodedEntry, Entries, LogError};
 use crate::queue::Arrival;
 use crate::shared::Shared;
 
@@ -19,7 +19,7 @@ impl Shared {
             if !matches!(steps[number], Step::Accept(_)) {
                 continue;
             }
-            match NewEntry::from(write).encode() {
+            match EncodedEntry::of_write(write, Vec::new()) {
                 Err(error) => steps[number] = rejected(write, error.into_store_error(STORE, "apply")),
                 Ok(entry) => {
                     if bytes + entry.payload.len() > self.limits.record_bytes && !group.is_empty() {
@@ -79,7 +79,7 @@ impl Shared {
         let mut entries = entries;
         loop {
             stats.mark_unchanged();
-            let full = match self.append_once(log, entries).await {
+            let full = match self.append_once(log, Entries::Many(entries)).await {
                 Ok(appended) => return Ok(appended.first.0),
                 Err(error) if error.is_full() && self.waits() => error,
                 Err(error) => return Err(error),
@@ -92,21 +92,17 @@ impl Shared {
             let _ = timeout(left.min(self.options.patience / 10), stats.changed()).await;
             entries = numbers
                 .iter()
-                .filter_map(|number| NewEntry::from(&writes[*number]).encode().ok())
+                .filter_map(|number| EncodedEntry::of_write(&writes[*number], Vec::new()).ok())
                 .collect();
         }
     }
 
     /// Appends to the log, where there is room now.
-    pub(crate) async fn append_once(
-        &self,
-        log: &DurableLog,
-        entries: Vec<EncodedEntry>,
-    ) -> Result<Appended, LogError> {
+    pub(crate) async fn append_once(&self, log: &DurableLog, entries: Entries) -> Result<Appended, LogError> {
         let patience = self.options.patience;
         let passed = self.failpoints.reach(Failpoint::LogAppend).await;
         passed.map_err(|_| LogError::Busy(patience))?;
-        let appended = log.append(entries).await?;
+        let appended = log.append_entries(entries).await?;
         let passed = self.failpoints.reach(Failpoint::LogAppended).await;
         passed.map(|()| appended).map_err(|_| {
             // As where the answer is lost: nobody is told, and nobody will say that it is done.

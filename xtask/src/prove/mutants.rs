@@ -50,7 +50,10 @@ const AREAS: [Area; 4] = [
     Area {
         name: "queue",
         package: "layerstore-write-behind",
-        files: &["crates/layerstore-write-behind/src/queue/**"],
+        files: &[
+            "crates/layerstore-write-behind/src/queue/**",
+            "crates/layerstore-write-behind/src/row.rs",
+        ],
         tests: &["--lib", "--test", "store", "--", "--skip", "r17_"],
     },
     Area {

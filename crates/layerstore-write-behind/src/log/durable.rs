@@ -6,12 +6,13 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 use tracing::warn;
 
+use super::buffers::Buffers;
 use super::entry::{EncodedEntry, LogEntry, Sequence};
 use super::group::group_bytes;
 use super::intake::Intake;
 use super::opening::Recovered;
 use super::sequencer::{Refusal, Submission};
-use super::thread::{self, Ended, LogIntake, Payload, Receipt, Task};
+use super::thread::{self, Ended, Entries, LogIntake, Payload, Receipt, Task};
 use super::writer::Appended;
 use super::{LogError, LogOptions};
 use crate::storage::Storage;
@@ -29,6 +30,7 @@ pub struct DurableLog {
     /// Room in the queue.
     room: Arc<Semaphore>,
     permits: u32,
+    buffers: Arc<Buffers>,
     options: LogOptions,
     stats: watch::Receiver<LogStats>,
     ended: watch::Receiver<Option<Ended>>,
@@ -76,7 +78,9 @@ impl DurableLog {
     ) -> Result<(Self, Recovered), LogError> {
         options.check()?;
         let intake = Arc::new(Intake::new());
-        let started = thread::start(storage, options.clone(), clock, Arc::clone(&intake))?;
+        let buffers = Arc::new(Buffers::default());
+        let (shared, used_again) = (Arc::clone(&intake), Arc::clone(&buffers));
+        let started = thread::start(storage, options.clone(), clock, shared, used_again)?;
         let recovered = started.opened.await.unwrap_or(Err(LogError::Closed))?;
         let permits = options.queue_bytes.div_ceil(PERMIT_BYTES);
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);
@@ -86,6 +90,7 @@ impl DurableLog {
                 usize::try_from(permits).unwrap_or(Semaphore::MAX_PERMITS),
             )),
             permits,
+            buffers,
             options,
             stats: started.stats,
             ended: started.ended,
@@ -100,7 +105,17 @@ impl DurableLog {
     /// [`LogError::Busy`], [`LogError::DiskFull`], [`LogError::Full`], [`LogError::TooLarge`] and [`LogError::Poisoned`] with nothing appended;
     /// [`LogError::Failed`] and [`LogError::Timeout`] with an outcome that is not known.
     pub async fn append(&self, entries: Vec<EncodedEntry>) -> Result<Appended, LogError> {
-        let bytes = group_bytes(entries.iter().map(|entry| entry.payload.len()));
+        self.append_entries(Entries::Many(entries)).await
+    }
+
+    /// Returns memory for an entry, which is used again once the entry is written.
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        self.buffers.take()
+    }
+
+    /// Does what [`Self::append`] does.
+    pub(crate) async fn append_entries(&self, entries: Entries) -> Result<Appended, LogError> {
+        let bytes = group_bytes(entries.as_slice().iter().map(|entry| entry.payload.len()));
         let deadline = self.options.deadline;
         let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES))
             .unwrap_or(u32::MAX)

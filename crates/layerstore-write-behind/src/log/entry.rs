@@ -106,26 +106,46 @@ impl NewEntry {
     /// # Errors
     /// [`LogError::Record`] for a record that the codec refuses, as one that is too large.
     pub fn encode(&self) -> Result<EncodedEntry, LogError> {
+        let reason = self.dead.as_deref();
+        EncodedEntry::of((&self.map, &self.key, &self.record), reason, Vec::new())
+    }
+}
+
+impl EncodedEntry {
+    /// Turns a write that a store shall get into bytes, in memory that another entry had before.
+    ///
+    /// # Errors
+    /// As [`NewEntry::encode`].
+    pub(crate) fn of_write(write: &Write, memory: Vec<u8>) -> Result<Self, LogError> {
+        Self::of((&write.map, &write.key, &write.record), None, memory)
+    }
+
+    fn of(
+        (map, key, record): (&MapName, &Key, &Record),
+        reason: Option<&str>,
+        memory: Vec<u8>,
+    ) -> Result<Self, LogError> {
         let short = |len: usize| u16::try_from(len).unwrap_or(u16::MAX).to_le_bytes();
-        let reason = self.dead.as_deref().unwrap_or_default();
-        let map = self.map.as_str().as_bytes();
-        let names = HEAD_BYTES + map.len() + self.key.as_bytes().len() + reason.len();
-        let mut payload = Vec::with_capacity(names + RECORD_BYTES);
+        let (map, key) = (map.as_str().as_bytes(), key.as_bytes());
+        let (is_dead, reason) = (reason.is_some(), reason.unwrap_or_default());
+        let mut payload = memory;
+        payload.clear();
+        payload.reserve(HEAD_BYTES + map.len() + key.len() + reason.len() + RECORD_BYTES);
         payload.extend_from_slice(&[
-            operation(self.record.is_tombstone()),
-            u8::from(self.dead.is_some()),
+            operation(record.is_tombstone()),
+            u8::from(is_dead),
             u8::try_from(map.len()).unwrap_or(u8::MAX),
             0,
         ]);
-        payload.extend_from_slice(&short(self.key.as_bytes().len()));
+        payload.extend_from_slice(&short(key.len()));
         payload.extend_from_slice(&short(reason.len()));
-        payload.extend_from_slice(&self.record.version().to_bytes());
+        payload.extend_from_slice(&record.version().to_bytes());
         payload.extend_from_slice(map);
-        payload.extend_from_slice(self.key.as_bytes());
+        payload.extend_from_slice(key);
         payload.extend_from_slice(reason.as_bytes());
-        encode_record_into(&self.record, &mut payload).map_err(LogError::Record)?;
+        encode_record_into(record, &mut payload).map_err(LogError::Record)?;
         let crc = crc32c::crc32c(&payload);
-        Ok(EncodedEntry { payload, crc })
+        Ok(Self { payload, crc })
     }
 }
 

@@ -16,7 +16,7 @@
 //! Little-endian. A position counts the bytes of all segments from the first one on. The payload of a commit is the position where its
 //! group begins, the number of frames before it in the group (4 bytes), the first segment that is needed, and the watermark.
 
-use super::little_endian::{u32_at, u64_at, u64s};
+use super::little_endian::{u32_at, u64_at};
 
 const MAGIC: [u8; 2] = *b"LW";
 
@@ -86,14 +86,19 @@ impl FrameKind {
 impl FrameHeader {
     /// Appends the header and the payload.
     pub(crate) fn write(&self, seed: Seed, payload: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&[self.kind.number(), 0]);
-        out.extend_from_slice(&self.len.to_le_bytes());
-        out.extend_from_slice(&u64s([self.segment, self.number, self.sequence, self.durable]));
-        out.extend_from_slice(&self.payload_crc.to_le_bytes());
-        let crc = crc32c::crc32c_append(seed.0, out.get(start..).unwrap_or_default());
-        out.extend_from_slice(&crc.to_le_bytes());
+        let [m0, m1] = MAGIC;
+        let mut header = [0; FRAME_BYTES];
+        put(&mut header, 0, [m0, m1, self.kind.number(), 0]);
+        put(&mut header, 4, self.len.to_le_bytes());
+        put(&mut header, 8, self.segment.to_le_bytes());
+        put(&mut header, 16, self.number.to_le_bytes());
+        put(&mut header, 24, self.sequence.to_le_bytes());
+        put(&mut header, 32, self.durable.to_le_bytes());
+        put(&mut header, 40, self.payload_crc.to_le_bytes());
+        let (checked, _) = header.split_at(FRAME_BYTES - 4);
+        let crc = crc32c::crc32c_append(seed.0, checked);
+        put(&mut header, 44, crc.to_le_bytes());
+        out.extend_from_slice(&header);
         out.extend_from_slice(payload);
     }
 
@@ -137,10 +142,12 @@ impl FrameHeader {
 }
 
 impl Commit {
-    pub(crate) fn to_payload(self) -> Vec<u8> {
-        let mut payload = self.start.to_le_bytes().to_vec();
-        payload.extend_from_slice(&self.frames.to_le_bytes());
-        payload.extend_from_slice(&u64s([self.first_segment, self.watermark]));
+    pub(crate) fn to_payload(self) -> [u8; COMMIT_BYTES] {
+        let mut payload = [0; COMMIT_BYTES];
+        put(&mut payload, 0, self.start.to_le_bytes());
+        put(&mut payload, 8, self.frames.to_le_bytes());
+        put(&mut payload, 12, self.first_segment.to_le_bytes());
+        put(&mut payload, 20, self.watermark.to_le_bytes());
         payload
     }
 
@@ -155,6 +162,11 @@ impl Commit {
             watermark: u64_at(payload, 20)?,
         })
     }
+}
+
+/// Puts bytes to their place, in memory of a length that is known: every write comes by here.
+fn put<const ALL: usize, const N: usize>(all: &mut [u8; ALL], at: usize, bytes: [u8; N]) {
+    all[at..at + N].copy_from_slice(&bytes);
 }
 
 #[cfg(test)]

@@ -9,15 +9,25 @@ use super::sync::{Condvar, Mutex, MutexGuard};
 #[derive(Debug)]
 pub(crate) struct Intake<P, W, T, E> {
     /// Protects who waits. Held for moments, never while anything is written.
-    sequencer: Mutex<Sequencer<P, W, T, E>>,
+    inside: Mutex<Inside<P, W, T, E>>,
     /// Told when there is something to do for the one thread that takes turns.
     work: Condvar,
+}
+
+#[derive(Debug)]
+struct Inside<P, W, T, E> {
+    sequencer: Sequencer<P, W, T, E>,
+    /// Whether the thread sleeps, and nobody has woken it yet: to wake one that is at work is a call of the system for nothing.
+    sleeps: bool,
 }
 
 impl<P, W, T, E: Clone> Intake<P, W, T, E> {
     pub(crate) fn new() -> Self {
         Self {
-            sequencer: Mutex::new(Sequencer::new()),
+            inside: Mutex::new(Inside {
+                sequencer: Sequencer::new(),
+                sleeps: false,
+            }),
             work: Condvar::new(),
         }
     }
@@ -44,43 +54,48 @@ impl<P, W, T, E: Clone> Intake<P, W, T, E> {
 
     /// Waits for something to do, at most so long where a time is given; what is taken may be nothing.
     pub(crate) fn next(&self, most: u64, patience: Option<Duration>) -> Turn<P, W, T> {
-        let mut sequencer = self.lock();
-        while sequencer.is_idle() {
+        let mut inside = self.lock();
+        while inside.sequencer.is_idle() {
+            inside.sleeps = true;
             let Some(patience) = patience else {
-                sequencer = self.work.wait(sequencer).unwrap_or_else(PoisonError::into_inner);
+                inside = self.work.wait(inside).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            let waited = self.work.wait_timeout(sequencer, patience);
-            sequencer = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.work.wait_timeout(inside, patience);
+            inside = waited.unwrap_or_else(PoisonError::into_inner).0;
             break;
         }
-        sequencer.take(most)
+        inside.sleeps = false;
+        inside.sequencer.take(most)
     }
 
     /// Lets nothing in any more because of an error; gives back who waits.
     pub(crate) fn poison(&self, error: E) -> Vec<W> {
-        self.lock().poison(error)
+        self.lock().sequencer.poison(error)
     }
 
     /// Ends; gives back who is left.
     pub(crate) fn end(&self) -> (Vec<W>, Vec<T>) {
-        self.lock().end()
+        self.lock().sequencer.end()
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Sequencer<P, W, T, E>) -> R) -> R {
-        let (was_idle, changed) = {
-            let mut sequencer = self.lock();
-            (sequencer.is_idle(), change(&mut sequencer))
+        let (wakes, changed) = {
+            let mut inside = self.lock();
+            let changed = change(&mut inside.sequencer);
+            let wakes = inside.sleeps && !inside.sequencer.is_idle();
+            // Whoever comes next need not do it again.
+            inside.sleeps &= !wakes;
+            (wakes, changed)
         };
-        // Who waits has waited since there was nothing to do; whoever made that end has told.
-        if was_idle {
+        if wakes {
             self.work.notify_one();
         }
         changed
     }
 
     /// Nothing panics while it is held.
-    fn lock(&self) -> MutexGuard<'_, Sequencer<P, W, T, E>> {
-        self.sequencer.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inside<P, W, T, E>> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

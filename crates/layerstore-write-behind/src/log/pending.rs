@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::row::Row;
+
 /// Where the newest copy of an entry lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -15,7 +17,7 @@ pub(crate) struct Place {
 /// The entries that are not done.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    places: BTreeMap<u64, Place>,
+    places: Row<Place>,
     /// The highest sequence there ever was.
     highest: u64,
     bytes: u64,
@@ -43,7 +45,7 @@ impl Pending {
 
     /// Takes an entry for done; returns whether it was pending.
     pub(crate) fn done(&mut self, sequence: u64) -> bool {
-        let place = self.places.remove(&sequence);
+        let place = self.places.remove(sequence);
         if let Some(place) = place {
             self.forget(place);
         }
@@ -62,8 +64,8 @@ impl Pending {
 
     /// Returns the highest sequence up to which every entry is done.
     pub(crate) fn watermark(&self) -> u64 {
-        let lowest = self.places.keys().next();
-        lowest.map_or(self.highest, |lowest| lowest - 1)
+        let lowest = self.places.first();
+        lowest.map_or(self.highest, |(lowest, _)| lowest - 1)
     }
 
     /// Returns the highest sequence there ever was.
@@ -88,10 +90,7 @@ impl Pending {
 
     /// Returns the entries after a sequence, in order.
     pub(crate) fn later_than(&self, sequence: u64) -> impl Iterator<Item = (u64, Place)> {
-        let after = (std::ops::Bound::Excluded(sequence), std::ops::Bound::Unbounded);
-        self.places
-            .range(after)
-            .map(|(sequence, place)| (*sequence, *place))
+        self.places.after(sequence)
     }
 
     /// Returns the entries of a segment, in order.

@@ -7,6 +7,7 @@ use layerstore_record::Clock;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tracing::error;
 
+use super::buffers::Buffers;
 use super::durable::{CloseReport, LogStats};
 use super::entry::{EncodedEntry, LogEntry, Sequence};
 use super::intake::Intake;
@@ -23,8 +24,31 @@ pub(crate) type Ended = Result<CloseReport, LogError>;
 /// What a caller appends, with its room in the queue.
 #[derive(Debug)]
 pub(crate) struct Payload {
-    pub(crate) entries: Vec<EncodedEntry>,
+    pub(crate) entries: Entries,
     pub(crate) room: OwnedSemaphorePermit,
+}
+
+/// What is appended next to each other: nearly always one entry, which needs no memory of its own for that.
+#[derive(Debug)]
+pub(crate) enum Entries {
+    One(EncodedEntry),
+    Many(Vec<EncodedEntry>),
+}
+
+impl Entries {
+    pub(crate) fn as_slice(&self) -> &[EncodedEntry] {
+        match self {
+            Self::One(entry) => std::slice::from_ref(entry),
+            Self::Many(entries) => entries,
+        }
+    }
+
+    fn move_to(self, all: &mut Vec<EncodedEntry>) {
+        match self {
+            Self::One(entry) => all.push(entry),
+            Self::Many(entries) => all.extend(entries),
+        }
+    }
 }
 
 /// What was appended for a caller. Where nobody takes it the caller has gone away: nothing was acknowledged, and nobody would ever say that it
@@ -84,6 +108,7 @@ pub(crate) fn start(
     options: LogOptions,
     clock: Arc<dyn Clock>,
     intake: Arc<LogIntake>,
+    buffers: Arc<Buffers>,
 ) -> Result<Started, LogError> {
     let place = storage.place();
     let (opens, opened) = oneshot::channel();
@@ -111,6 +136,8 @@ pub(crate) fn start(
             options,
             clock,
             stats: stats_sender,
+            buffers,
+            entries: Vec::new(),
         }
         .run();
         drop(intake);
@@ -141,6 +168,9 @@ struct Turns<'a> {
     options: LogOptions,
     clock: Arc<dyn Clock>,
     stats: watch::Sender<LogStats>,
+    buffers: Arc<Buffers>,
+    /// Nothing between turns: its memory is used again.
+    entries: Vec<EncodedEntry>,
 }
 
 impl Turns<'_> {
@@ -159,7 +189,7 @@ impl Turns<'_> {
             }
             let ticked = self.log.tick(self.clock.now());
             self.note(&ticked);
-            self.stats.send_replace(self.log.stats());
+            self.tell();
             if turn.is_last {
                 break;
             }
@@ -181,65 +211,74 @@ impl Turns<'_> {
         if group.is_empty() {
             return;
         }
+        let mut entries = std::mem::take(&mut self.entries);
         let mut waiters = Vec::with_capacity(group.len());
-        let mut entries = Vec::new();
+        let mut all_room: Option<OwnedSemaphorePermit> = None;
         for submission in group {
             let Payload { entries: own, room } = submission.payload;
-            waiters.push((own.len(), submission.waiter, room));
-            entries.extend(own);
+            waiters.push((own.as_slice().len(), submission.waiter));
+            own.move_to(&mut entries);
+            match &mut all_room {
+                None => all_room = Some(room),
+                Some(all_room) => all_room.merge(room),
+            }
         }
-        match self.log.append(&entries, self.clock.now()) {
+        let appended = self.log.append(&entries, self.clock.now());
+        // All of the room at once, and before anyone is told that there is some.
+        drop(all_room);
+        match appended {
             Ok(appended) => {
                 // Whoever has its answer finds it in the statistics.
-                self.stats.send_replace(self.log.stats());
+                self.tell();
                 self.answer(waiters, appended);
             }
             // Some of them may fit, where all together do not.
-            Err(error) if error.is_full() && waiters.len() > 1 => {
-                let mut rest = entries.as_slice();
-                for (count, waiter, room) in waiters {
-                    let (own, others) = rest.split_at(count.min(rest.len()));
-                    rest = others;
-                    let appended = self.log.append(own, self.clock.now());
-                    self.note(&appended);
-                    self.stats.send_replace(self.log.stats());
-                    drop(room);
-                    let _ = waiter.send(appended.map(|appended| Receipt::new(appended, self.intake)));
-                }
-            }
+            Err(error) if error.is_full() && waiters.len() > 1 => self.append_each(waiters, &entries),
             Err(error) => {
                 self.note::<()>(&Err(error.clone()));
-                self.stats.send_replace(self.log.stats());
-                for (_, waiter, _) in waiters {
+                self.tell();
+                for (_, waiter) in waiters {
                     let _ = waiter.send(Err(error.clone()));
                 }
             }
         }
+        self.buffers
+            .give_back(entries.drain(..).map(|entry| entry.payload));
+        self.entries = entries;
+    }
+
+    fn append_each(&mut self, waiters: Vec<(usize, Waiter)>, entries: &[EncodedEntry]) {
+        let mut rest = entries;
+        for (count, waiter) in waiters {
+            let (own, others) = rest.split_at(count.min(rest.len()));
+            rest = others;
+            let appended = self.log.append(own, self.clock.now());
+            self.note(&appended);
+            self.tell();
+            let _ = waiter.send(appended.map(|appended| Receipt::new(appended, self.intake)));
+        }
     }
 
     /// Gives each caller its part of what was appended together.
-    fn answer(&self, waiters: Vec<(usize, Waiter, OwnedSemaphorePermit)>, appended: Appended) {
+    fn answer(&self, waiters: Vec<(usize, Waiter)>, appended: Appended) {
         let mut first = appended.first.0;
-        let (mut answers, mut all_room) = (Vec::with_capacity(waiters.len()), None);
-        for (count, waiter, room) in waiters {
+        for (count, waiter) in waiters {
             let next = first + count as u64;
             let own = Appended {
                 first: Sequence(first),
                 last: Sequence(next - 1),
             };
             first = next;
-            match &mut all_room {
-                None => all_room = Some(room),
-                Some(all_room) => all_room.merge(room),
-            }
-            answers.push((waiter, own));
-        }
-        // All of the room at once.
-        drop(all_room);
-        for (waiter, own) in answers {
             // What a caller does not take who has gone away is done.
             let _ = waiter.send(Ok(Receipt::new(own, self.intake)));
         }
+    }
+
+    /// Says what there is to know now, where it has changed.
+    fn tell(&self) {
+        let stats = self.log.stats();
+        self.stats
+            .send_if_modified(|told| std::mem::replace(told, stats) != stats);
     }
 
     fn do_task(&mut self, task: Task) {

@@ -262,11 +262,6 @@ impl LogWriter {
         let highest = self.pending.highest().max(last);
         let commit = (self.first_segment(), self.pending.watermark(), highest);
         let places = group.frame(frames, self.end(), commit);
-        let places = places.into_iter().map(|(sequence, place)| {
-            let offset = place.offset + self.active.len - SEGMENT_HEADER_BYTES as u64;
-            (sequence, Place { offset, ..place })
-        });
-        let places: Vec<(u64, Place)> = places.collect();
         let failpoints = self.files.failpoints.clone();
         let written = failpoints.pass(Failpoint::GroupWrite);
         let written = written.and_then(|()| self.active.file.append(&group.bytes));
@@ -275,12 +270,14 @@ impl LogWriter {
         if written.is_err() {
             self.active.is_broken = true;
         }
-        let name = segment_name(self.active.segment);
-        self.checked(written.map_err(|source| failure("write", &name, source)))?;
+        let segment = self.active.segment;
+        self.checked(written.map_err(|source| failure("write", &segment_name(segment), source)))?;
+        let moved = self.active.len - SEGMENT_HEADER_BYTES as u64;
         self.active.len += group.bytes.len() as u64;
         self.next_number = group.number;
         for (sequence, place) in places {
-            self.pending.put(sequence, place);
+            let offset = place.offset + moved;
+            self.pending.put(sequence, Place { offset, ..place });
         }
         Ok(())
     }
@@ -337,8 +334,8 @@ impl LogWriter {
         let synced = synced.and_then(|()| self.active.file.sync());
         let synced = synced.and_then(|()| failpoints.pass(Failpoint::SegmentSynced));
         metrics::synced(began.elapsed());
-        let name = segment_name(self.active.segment);
-        self.checked(synced.map_err(|source| sync_failure(&name, source)))?;
+        let segment = self.active.segment;
+        self.checked(synced.map_err(|source| sync_failure(&segment_name(segment), source)))?;
         self.syncs += 1;
         self.durable = self.end();
         Ok(())

@@ -33,7 +33,7 @@ impl Queue {
         slot.is_none_or(|slot| {
             let waits = slot.in_flight.as_deref().into_iter().chain(slot.waiting.iter());
             waits
-                .filter(|pending| self.unsettled.contains_key(&pending.order))
+                .filter(|pending| self.unsettled.contains(pending.order))
                 .all(|pending| pending.order > order)
         })
     }
@@ -116,7 +116,7 @@ impl Queue {
         let dropped = slot.waiting.take_if(|pending| pending.version <= version);
         let is_first_gone = slot.waiting.front().map(|first| first.order) != first;
         for pending in dropped {
-            self.unsettled.remove(&pending.order);
+            self.unsettled.remove(pending.order);
             self.used.remove(&pending);
             done.extend(pending.sequence);
         }

@@ -125,7 +125,11 @@ impl Slot {
 
     /// Tells whether no call is at the key, and nothing that is pending is as new as a version.
     pub(super) fn is_free_for(&self, version: Version) -> bool {
-        self.busy.is_none() && self.all().all(|pending| pending.version < version)
+        let is_older = |pending: &Pending| pending.version < version;
+        self.busy.is_none()
+            && self.in_flight.as_deref().is_none_or(is_older)
+            && self.waiting.all(is_older)
+            && self.dead.as_ref().is_none_or(|dead| is_older(&dead.pending))
     }
 
     fn is_empty(&self) -> bool {
@@ -136,6 +140,15 @@ impl Slot {
 impl Queue {
     /// Returns the place of a map, which is new where it was not seen before.
     pub(crate) fn place(&mut self, map: &MapName) -> Place {
+        // Nearly always it is the one that was asked for last.
+        if self.maps.get(self.last.0).is_some_and(|last| last.name == *map) {
+            return self.last;
+        }
+        self.last = self.place_by_name(map);
+        self.last
+    }
+
+    fn place_by_name(&mut self, map: &MapName) -> Place {
         if let Some(place) = self.names.get(map) {
             return *place;
         }

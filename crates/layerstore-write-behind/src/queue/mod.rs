@@ -18,7 +18,6 @@ mod overlay;
 mod pending;
 mod settle;
 mod slots;
-mod unsettled;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,10 +25,11 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use layerstore_record::{Key, MapName, Version};
 
+use crate::row::Row;
+
 use agenda::{Agenda, Ticket};
 use bounds::Used;
 use map::{MapQueue, Slot};
-use unsettled::Unsettled;
 
 pub(crate) use agenda::Kind;
 pub(crate) use batch::{Batch, Item};
@@ -48,10 +48,12 @@ pub(crate) struct Queue {
     bounds: Bounds,
     maps: Vec<MapQueue>,
     names: HashMap<MapName, Place, RandomState>,
+    /// The map that was asked for last.
+    last: Place,
     agenda: Agenda,
     used: Used,
     /// The orders of what a flush waits for, and when each was accepted: all that is pending but dead letters and what is fenced.
-    unsettled: Unsettled,
+    unsettled: Row<Duration>,
     /// The order of the write that was accepted last.
     order: u64,
     batches: u64,
@@ -81,7 +83,7 @@ struct Books<'a> {
     bounds: &'a Bounds,
     agenda: &'a mut Agenda,
     used: &'a mut Used,
-    unsettled: &'a mut Unsettled,
+    unsettled: &'a mut Row<Duration>,
     order: &'a mut u64,
     dead: &'a mut usize,
 }
@@ -92,9 +94,10 @@ impl Queue {
             bounds,
             maps: Vec::new(),
             names: HashMap::default(),
+            last: Place(0),
             agenda: Agenda::default(),
             used: Used::default(),
-            unsettled: Unsettled::default(),
+            unsettled: Row::default(),
             order: 0,
             batches: 0,
             in_flight: 0,
@@ -161,6 +164,33 @@ impl Queue {
         slot.busy = Some(call);
         self.used.set_aside(room);
         Some(room)
+    }
+
+    /// Accepts a write that was held and is logged by now, lets go of its key and gives its room back. Returns the sequences of the log that it
+    /// makes needless.
+    pub(crate) fn accept_held(
+        &mut self,
+        (call, room): (u64, Room),
+        place: Place,
+        key: &Key,
+        arrival: Arrival,
+        now: Duration,
+    ) -> Vec<u64> {
+        let map = &mut self.maps[place.0];
+        let is_held = map.fenced.is_some();
+        let mut books = Books {
+            bounds: &self.bounds,
+            agenda: &mut self.agenda,
+            used: &mut self.used,
+            unsettled: &mut self.unsettled,
+            order: &mut self.order,
+            dead: &mut self.dead,
+        };
+        let slot = map.slots.entry(key);
+        slot.busy = slot.busy.filter(|busy| *busy != call);
+        let needless = books.accept(slot, is_held, (place, key), arrival, now);
+        self.release(room);
+        needless
     }
 
     /// Takes over an entry that the log gave back: it was acknowledged before. Returns the sequences of the log that are needless by it.

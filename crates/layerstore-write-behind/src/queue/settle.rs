@@ -94,7 +94,7 @@ impl Queue {
             done.extend(self.drop_landed(item, pending, Duration::ZERO));
             return done;
         }
-        self.unsettled.remove(&pending.order);
+        self.unsettled.remove(pending.order);
         if let Some(slot) = self.maps[item.place.0].slots.get_mut(&item.key) {
             slot.dead = Some(Box::new(Dead { pending, reason }));
             slot.failed = 0;
@@ -110,7 +110,7 @@ impl Queue {
         let Some(pending) = self.land(item) else {
             return Vec::new();
         };
-        self.unsettled.remove(&pending.order);
+        self.unsettled.remove(pending.order);
         self.used.remove(&pending);
         if let Some(slot) = self.maps[item.place.0].slots.get_mut(&item.key) {
             slot.failed = 0;
@@ -137,7 +137,7 @@ impl Queue {
         let slot = self.maps[item.place.0].slots.get_mut(&item.key);
         let newer = slot.and_then(|slot| slot.waiting.front_mut());
         let gone = match newer {
-            Some(newer) if !pending.is_void && self.unsettled.contains_key(&pending.order) => {
+            Some(newer) if !pending.is_void && self.unsettled.contains(pending.order) => {
                 let later = newer.order;
                 newer.order = pending.order;
                 newer.accepted = pending.accepted;
@@ -145,7 +145,7 @@ impl Queue {
             }
             _ => pending.order,
         };
-        self.unsettled.remove(&gone);
+        self.unsettled.remove(gone);
         self.follow(item.place, &item.key, until);
         pending.sequence.into_iter().collect()
     }
@@ -160,7 +160,7 @@ impl Queue {
         };
         let map = &mut self.maps[item.place.0];
         if map.fenced.is_some() {
-            self.unsettled.remove(&pending.order);
+            self.unsettled.remove(pending.order);
         }
         if let Some(slot) = map.slots.get_mut(&item.key) {
             slot.waiting.push_front(pending);
@@ -227,7 +227,7 @@ impl Queue {
         map.fenced = Some(error);
         map.is_writable = false;
         for pending in map.slots.values().flat_map(|slot| slot.waiting.iter()) {
-            self.unsettled.remove(&pending.order);
+            self.unsettled.remove(pending.order);
         }
     }
 

@@ -19,6 +19,8 @@ mod intake;
 #[expect(dead_code, reason = "the log uses more of it")]
 #[path = "../../src/log/pending.rs"]
 mod pending;
+#[path = "../../src/row.rs"]
+mod row;
 #[path = "../../src/log/sequencer.rs"]
 mod sequencer;
 mod sync {

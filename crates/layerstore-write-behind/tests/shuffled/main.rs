@@ -25,6 +25,8 @@ use queue::{Answer, Arrival, Bounds, Judged, Place, Queue, Seen, Settled};
 #[expect(dead_code, unused_imports, reason = "the store uses more of it")]
 #[path = "../../src/queue/mod.rs"]
 mod queue;
+#[path = "../../src/row.rs"]
+mod row;
 
 const WRITERS: u64 = 2;
 const WRITES: u64 = 4;
