@@ -7,6 +7,7 @@
 mod level;
 mod position;
 mod resident;
+mod sample;
 mod scan;
 mod slots;
 mod stripes;
@@ -26,7 +27,6 @@ use crate::lookup::{Computed, Decision, Lookup, Previous};
 use level::LockedStripe;
 use position::{Position, ScanId};
 use resident::Resident;
-use slots::Place;
 use stripes::Stripes;
 
 /// How many records a clear removes before it lets other writers of the stripe in.
@@ -104,18 +104,19 @@ impl HashMapEngine {
     /// record is in both or in neither when the lock is free.
     fn put_locked(&self, stripe: &mut LockedStripe<'_>, key: Key, record: Arc<Record>) -> Previous {
         let map = self.map.pin();
-        if let Some(old) = map.get(&key) {
-            let place = old.place();
-            let new = Resident::new(&key, record.clone(), place);
-            stripe.recharge(old.cost(&key), new.cost(&key));
-            map.insert(key, new);
-            return Previous::Present(stripe.slots.replace(place, record));
-        }
-        let place = stripe.slots.push(key.clone(), record.clone());
-        let new = Resident::new(&key, record, place);
-        stripe.charge(new.cost(&key));
-        map.insert(key, new);
-        Previous::Absent
+        let (old, cost) = (map.get(&key), resident::full_cost(&key, &record));
+        let place = old.map_or(stripe.slots.vacancy(), Resident::place);
+        // Not in one step (`compute`): of papaya's writes only an insertion helps to copy a table that grows (0.2.5), and reads of a map
+        // whose tables are never copied to the end take ten times as long.
+        map.insert(key.clone(), Resident::new(record.clone(), cost, place));
+        let Some(old) = old else {
+            stripe.slots.add(key, record);
+            stripe.charge(cost);
+            return Previous::Absent;
+        };
+        stripe.recharge(old.cost(&key), cost);
+        let replaced = stripe.slots.replace(place, record);
+        Previous::Present(replaced.unwrap_or_else(|| old.record().clone()))
     }
 
     fn remove_locked(&self, stripe: &mut LockedStripe<'_>, key: &Key) -> Previous {
@@ -123,14 +124,23 @@ impl HashMapEngine {
         let Some(old) = map.remove(key) else {
             return Previous::Absent;
         };
-        let place = old.place();
-        let removed = stripe.slots.swap_remove(place);
-        // The last record of the slot array now stands where the removed one stood.
-        if let Some(moved) = stripe.slots.key_at(place).and_then(|key| map.get(key)) {
-            moved.set_place(place);
-        }
+        let removed = stripe.slots.remove(old.place());
         stripe.discharge(old.cost(key));
-        Previous::Present(removed)
+        Previous::Present(removed.unwrap_or_else(|| old.record().clone()))
+    }
+
+    /// Closes the gaps that removals have left, once they are more than the records.
+    fn tidy(&self, stripe: &mut LockedStripe<'_>) {
+        if !stripe.slots.is_sparse() {
+            return;
+        }
+        let map = self.map.pin();
+        stripe.slots.close_gaps(|key, place| {
+            if let Some(moved) = map.get(key) {
+                moved.set_place(place);
+            }
+        });
+        stripe.count();
     }
 
     /// Lets the stripe go; spreads the records over more stripes if it held too many.
@@ -140,18 +150,21 @@ impl HashMapEngine {
         }
     }
 
-    /// Removes some of the records of a stripe that stand below `bound`, from the top; returns how many, and the
+    /// Removes the records of a stripe that stand below `bound`, from the top, at most some of them; returns how many, and the
     /// bound of what is left.
     fn clear_chunk(&self, stripe: &mut LockedStripe<'_>, bound: usize) -> (usize, usize) {
-        let top = bound.min(stripe.slots.len());
+        let top = bound.min(stripe.slots.extent());
         let rest = top.saturating_sub(CLEAR_CHUNK);
-        for place in (rest..top).rev().map(Place::new) {
-            // Descending: a removal fills the gap from the top, with a record that was put after we began.
-            if let Some(key) = stripe.slots.key_at(place).cloned() {
-                self.remove_locked(stripe, &key);
-            }
+        let keys: Vec<_> = stripe
+            .slots
+            .downwards(rest, top)
+            .map(|placed| placed.key.clone())
+            .collect();
+        for key in &keys {
+            self.remove_locked(stripe, key);
         }
-        (top - rest, rest)
+        self.tidy(stripe);
+        (keys.len(), rest)
     }
 }
 
@@ -180,7 +193,10 @@ impl StorageEngine for HashMapEngine {
     }
 
     fn remove(&self, key: &Key) -> Previous {
-        self.remove_locked(&mut self.lock(key), key)
+        let mut stripe = self.lock(key);
+        let previous = self.remove_locked(&mut stripe, key);
+        self.tidy(&mut stripe);
+        previous
     }
 
     fn compute(&self, key: &Key, decide: &mut dyn FnMut(Lookup) -> Decision) -> Computed {
@@ -189,7 +205,11 @@ impl StorageEngine for HashMapEngine {
         match decide(self.lookup(key)) {
             Decision::Keep => Computed::Kept,
             Decision::NeedsLoad => Computed::NeedsLoad,
-            Decision::Remove => Computed::Removed(self.remove_locked(&mut stripe, key)),
+            Decision::Remove => {
+                let previous = self.remove_locked(&mut stripe, key);
+                self.tidy(&mut stripe);
+                Computed::Removed(previous)
+            }
             Decision::Put(record) => {
                 let previous = self.put_locked(&mut stripe, key.clone(), record);
                 self.release(stripe);
@@ -222,7 +242,7 @@ impl StorageEngine for HashMapEngine {
     }
 
     fn sample(&self, rng: &mut fastrand::Rng, n: usize) -> Vec<(Key, Arc<Record>)> {
-        scan::sample(&self.stripes, rng, n)
+        sample::sample(&self.stripes, rng, n)
     }
 }
 

@@ -8,7 +8,6 @@ use layerstore_observer::{MutationEvent, Ownership, PreviousValue};
 use layerstore_record::{Key, Millis, Provenance, Record};
 
 use crate::core::Core;
-use crate::counters::count;
 use crate::entry::Entry;
 use crate::error::{RecordErrorKind, RecordStoreError};
 use crate::expiry::{end_reason, is_live};
@@ -48,8 +47,9 @@ impl Core {
         })?;
         self.check_levels(crate::op::depth(record.value()), "put_backup")
             .map_err(|error| error.at_key(key))?;
-        self.check_size(key, &record, "put_backup")?;
-        let growth = self.memory.growth(key, &record);
+        let charge = self.memory.budget.charge(key, &record);
+        self.check_size(key, charge, "put_backup")?;
+        let growth = charge.saturating_sub(self.memory.charged(key));
         let reservation = self.wait_for_room(growth, "put_backup", &self.patience()).await?;
         if let Some(kind) = kind {
             kind.settle();
@@ -58,10 +58,10 @@ impl Core {
             record.access().carry_over(held.access());
         }
         self.memory.add_backup(key);
-        self.memory.put(key, &record, reservation);
+        self.memory.put(key, &record, charge, reservation);
         self.absent.forget(key);
         self.loads.poison(key);
-        count(&self.counters.writes);
+        self.counters.write();
         let observer_error = self.tell_backup(&pass, held.as_ref(), &record);
         Ok(Outcome {
             value: (),
@@ -161,7 +161,8 @@ impl Core {
             .build();
         // It takes no more than what it replaces: there is nothing to wait for.
         if let Some(reservation) = self.memory.budget.try_reserve(0) {
-            self.memory.put(key, &Arc::new(tombstone), reservation);
+            let charge = self.memory.budget.charge(key, &tombstone);
+            self.memory.put(key, &Arc::new(tombstone), charge, reservation);
         }
     }
 

@@ -111,8 +111,12 @@ impl Budget {
 
     /// Sets memory aside, if there is room now.
     pub(crate) fn try_reserve(self: &Arc<Self>, amount: u64) -> Option<Reservation> {
+        if amount == 0 {
+            // Also where more is in use than there should be: what takes no more than before is not refused.
+            return Some(self.reserved(0));
+        }
         let most = self.most();
-        let room = |used: u64| used.checked_add(amount).filter(|sum| amount == 0 || *sum <= most);
+        let room = |used: u64| used.checked_add(amount).filter(|sum| *sum <= most);
         let taken = self.used.fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
         if taken.is_err()
             && !(self.settle_queued()
@@ -123,10 +127,14 @@ impl Budget {
         {
             return None;
         }
-        Some(Reservation {
+        Some(self.reserved(amount))
+    }
+
+    fn reserved(self: &Arc<Self>, amount: u64) -> Reservation {
+        Reservation {
             budget: Arc::clone(self),
             amount,
-        })
+        }
     }
 
     /// Gives memory back.

@@ -57,17 +57,18 @@ impl Core {
         // that begins in between sees the write, which the data store has.
         self.loads.poison(entry.pass.key());
         self.keep(&mut entry, &draft, &record);
-        count(&self.counters.writes);
+        self.counters.write();
         let observer_error = if draft.is_silent {
             None
         } else {
             self.tell_written(&entry, &draft, &record, ancestry)
         };
-        let previous = entry.held.as_ref().and_then(|held| held.live(entry.now)).cloned();
+        let (now, version) = (entry.now, record.version());
+        let previous = entry.held.take().and_then(Held::into_record);
         Written {
-            previous,
-            current: is_live(&record, entry.now).then(|| Arc::clone(&record)),
-            version: Some(record.version()),
+            previous: previous.filter(|record| is_live(record, now)),
+            current: Some(record).filter(|record| is_live(record, now)),
+            version: Some(version),
             observer_error,
         }
     }
@@ -102,10 +103,10 @@ impl Core {
         self.absent.forget(key);
         let is_new = !matches!(entry.held, Some(Held::Memory(_)));
         if is_new && !matches!(draft.content, Content::AsIs) {
-            self.credit(key, record);
+            self.credit(&entry.pass, record);
         }
         match entry.reservation.take() {
-            Some(reservation) => self.memory.put(key, record, reservation),
+            Some(reservation) => self.memory.put(key, record, entry.charge(), reservation),
             // Unreachable by the steps of a write, which reserve first; a record that does not fit is not kept.
             None => drop(self.memory.remove(key)),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// How many readers count side by side.
+/// How many threads count side by side.
 const STRIPES: usize = 16;
 
 /// A counter of one cause, written rarely.
@@ -11,11 +11,11 @@ pub(crate) type Counter = AtomicU64;
 #[derive(Default)]
 pub(crate) struct Counters {
     hits: [Stripe; STRIPES],
+    writes: [Stripe; STRIPES],
     pub(crate) misses: Counter,
     pub(crate) loads: Counter,
     pub(crate) load_failures: Counter,
     pub(crate) loads_poisoned: Counter,
-    pub(crate) writes: Counter,
     pub(crate) rejected: Counter,
     pub(crate) unknown: Counter,
     pub(crate) stale_retries: Counter,
@@ -40,15 +40,32 @@ thread_local! {
 impl Counters {
     /// Counts a hit, on this thread's stripe.
     pub(crate) fn hit(&self) {
-        STRIPE.with(|stripe| self.hits[*stripe].0.fetch_add(1, Ordering::Relaxed));
+        count_beside(&self.hits);
     }
 
     pub(crate) fn hits(&self) -> u64 {
-        self.hits
-            .iter()
-            .map(|stripe| stripe.0.load(Ordering::Relaxed))
-            .sum()
+        sum(&self.hits)
     }
+
+    /// Counts a write, on this thread's stripe.
+    pub(crate) fn write(&self) {
+        count_beside(&self.writes);
+    }
+
+    pub(crate) fn writes(&self) -> u64 {
+        sum(&self.writes)
+    }
+}
+
+fn count_beside(stripes: &[Stripe; STRIPES]) {
+    STRIPE.with(|stripe| stripes[*stripe].0.fetch_add(1, Ordering::Relaxed));
+}
+
+fn sum(stripes: &[Stripe; STRIPES]) -> u64 {
+    stripes
+        .iter()
+        .map(|stripe| stripe.0.load(Ordering::Relaxed))
+        .sum()
 }
 
 /// Adds one.

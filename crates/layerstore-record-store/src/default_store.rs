@@ -124,16 +124,20 @@ impl RecordStore for DefaultRecordStore {
         value: NewValue,
         options: &WriteOptions,
     ) -> Result<TrySet, RecordStoreError> {
-        let op = write(value.clone(), options, When::Blind);
+        let op = write(value, options, When::Blind);
         self.core.check(key, &op)?;
-        let pass = match self.core.gates.try_pass(key) {
-            Ok(pass) => pass,
-            Err(Refused::Busy) => return Ok(TrySet::NeedsIo(value)),
+        let waits = match self.core.gates.try_pass(key) {
+            Ok(pass) => match self.core.attempt(Entry::new(pass, op)) {
+                Attempt::Done(result) => return Ok(TrySet::Done(outcome(result?, |_| ()))),
+                Attempt::Waits(entry) => entry.op,
+            },
+            Err(Refused::Busy) => op,
             Err(refused) => return Err(self.core.refusal(refused, "set").at_key(key)),
         };
-        match self.core.attempt(Entry::new(pass, op)) {
-            Attempt::Done(result) => Ok(TrySet::Done(outcome((*result)?, |_| ()))),
-            Attempt::Waits(_) => Ok(TrySet::NeedsIo(value)),
+        match waits {
+            Op::Write { value, .. } => Ok(TrySet::NeedsIo(value)),
+            // Unreachable: what was tried comes back.
+            _ => Err(self.core.error(RecordErrorKind::Closed, "set")),
         }
     }
 
@@ -315,7 +319,7 @@ impl RecordStore for DefaultRecordStore {
             loads: read(&counters.loads),
             load_failures: read(&counters.load_failures),
             loads_poisoned: read(&counters.loads_poisoned),
-            writes: read(&counters.writes),
+            writes: counters.writes(),
             rejected: read(&counters.rejected),
             unknown: read(&counters.unknown),
             stale_retries: read(&counters.stale_retries),

@@ -29,6 +29,10 @@ pub(crate) struct Entry {
     pub(crate) draft: Option<Draft>,
     pub(crate) record: Option<Arc<Record>>,
     pub(crate) now: Millis,
+    /// What the record takes of the budget, once that was asked.
+    charge: u64,
+    /// Whether what is held says what memory has of the key.
+    knows_memory: bool,
     /// Whether memory turned out to be older than the data store, which is to be asked.
     distrusts_memory: bool,
     attempts: u32,
@@ -78,6 +82,8 @@ impl Entry {
             draft: None,
             record: None,
             now: Millis::default(),
+            charge: 0,
+            knows_memory: false,
             distrusts_memory: false,
             attempts: 0,
             pass,
@@ -92,7 +98,9 @@ impl Entry {
         if self.distrusts_memory && !core.is_null {
             return Looked::Load;
         }
-        let held = match core.memory.engine.lookup(self.pass.key()) {
+        let lookup = core.memory.engine.lookup(self.pass.key());
+        self.knows_memory = !matches!(lookup, Lookup::Cold(_));
+        let held = match lookup {
             Lookup::Hit(record) => Held::Memory(record),
             Lookup::Cold(cold) if self.op.needs_current() => return Looked::Cold(cold),
             Lookup::Cold(_) => Held::Unknown,
@@ -122,7 +130,10 @@ impl Entry {
         let Plan::Write(draft) = self.op.decide(core, (self.pass.key(), held), self.now)? else {
             return Ok(None);
         };
-        core.check_levels(draft.content.depth(), self.op.name())?;
+        // What a write brings was checked before its gate; what a computation or a merge has made was not.
+        if !matches!(self.op, Op::Write { .. }) {
+            core.check_levels(draft.content.depth(), self.op.name())?;
+        }
         let kind = core.kind.claim(draft.content.kind(held)).map_err(|error| {
             let what = error.to_string();
             RecordStoreError::new(RecordErrorKind::KindMismatch, self.op.name(), &core.map, what)
@@ -133,22 +144,25 @@ impl Entry {
         Ok(Some(()))
     }
 
-    /// Gives the write its version, above everything that is known of the key.
-    pub(crate) fn stamp(&mut self, core: &Core) -> Option<Arc<Record>> {
-        if let Some(record) = &self.record {
-            return Some(Arc::clone(record));
+    /// Gives the write its version, above everything that is known of the key; `false` where nothing was decided.
+    pub(crate) fn stamp(&mut self, core: &Core) -> bool {
+        if self.record.is_none() {
+            self.record = self.stamped(core);
         }
+        self.record.is_some()
+    }
+
+    fn stamped(&self, core: &Core) -> Option<Arc<Record>> {
         let (draft, held) = (self.draft.as_ref()?, self.held.as_ref()?);
         let before = held.record();
-        if let (Content::AsIs, Some(record)) = (&draft.content, before) {
-            core.hlc.resume_above(record.version());
-            self.record = Some(Arc::clone(record));
-            return self.record.clone();
-        }
         if let Some(before) = before {
             core.hlc.resume_above(before.version());
         }
-        let version = core.hlc.next_version();
+        if let (Content::AsIs, Some(record)) = (&draft.content, before) {
+            return Some(Arc::clone(record));
+        }
+        // By the time of the decision: one look at the wall clock is enough.
+        let version = Version::new(core.hlc.tick_at(self.now));
         let value = draft.value(before, version);
         let live = held.live(self.now);
         let updated = match draft.content {
@@ -163,27 +177,46 @@ impl Entry {
         if let Some(live) = live {
             record.access().carry_over(live.access());
         }
-        self.record = Some(Arc::new(record));
-        self.record.clone()
+        Some(Arc::new(record))
     }
 
     /// Returns the memory that the write takes more than what is there; refuses what could never fit.
-    pub(crate) fn growth(&self, core: &Core, record: &Record) -> Result<u64, RecordStoreError> {
-        core.check_stored_size(self.pass.key(), record, self.op.name())?;
+    pub(crate) fn growth(&mut self, core: &Core) -> Result<u64, RecordStoreError> {
+        let (key, Some(record)) = (self.pass.key(), &self.record) else {
+            return Ok(0);
+        };
+        core.check_stored_size(key, record, self.op.name())?;
         if !core.keeps(record) {
             return Ok(0);
         }
-        core.check_size(self.pass.key(), record, self.op.name())?;
-        Ok(core.memory.growth(self.pass.key(), record))
+        self.charge = core.memory.budget.charge(key, record);
+        core.check_size(key, self.charge, self.op.name())?;
+        Ok(self.charge.saturating_sub(self.charged(core)))
     }
 
-    /// Puts the write together as the data store takes it.
-    pub(crate) fn to_write(&self, core: &Core, record: &Arc<Record>) -> Write {
-        let write = Write::new(core.map.clone(), self.pass.key().clone(), Arc::clone(record));
-        match self.expectation(core) {
+    /// Returns what the record takes of the budget, by the time its growth is known.
+    pub(crate) fn charge(&self) -> u64 {
+        self.charge
+    }
+
+    /// Returns what memory has of the key and takes of the budget. The gate is held: what was seen there is still there.
+    fn charged(&self, core: &Core) -> u64 {
+        let key = self.pass.key();
+        match &self.held {
+            Some(Held::Memory(held)) if self.knows_memory => core.memory.budget.charge(key, held),
+            Some(_) if self.knows_memory => 0,
+            _ => core.memory.charged(key),
+        }
+    }
+
+    /// Puts the write together as the data store takes it; `None` before it was stamped.
+    pub(crate) fn to_write(&self, core: &Core) -> Option<Write> {
+        let record = Arc::clone(self.record.as_ref()?);
+        let write = Write::new(core.map.clone(), self.pass.key().clone(), record);
+        Some(match self.expectation(core) {
             Some(expect) => write.expecting(expect),
             None => write,
-        }
+        })
     }
 
     /// What the data store must hold for a write that was decided on what is known.
@@ -237,6 +270,7 @@ impl Entry {
         } else if self.op.needs_current() {
             // What was decided was decided on something older: ask the data store, and decide anew.
             self.distrusts_memory = true;
+            self.knows_memory = false;
             self.held = None;
             self.draft = None;
             self.reservation = None;

@@ -48,14 +48,13 @@ impl Core {
         }
     }
 
-    /// Refuses a record that takes more than the whole budget: there is nothing to wait for.
+    /// Refuses a record whose charge is more than the whole budget: there is nothing to wait for.
     pub(crate) fn check_size(
         &self,
         key: &Key,
-        record: &Record,
+        charge: u64,
         operation: &'static str,
     ) -> Result<(), RecordStoreError> {
-        let charge = self.memory.budget.charge(key, record);
         if self.memory.budget.could_fit(charge) {
             return Ok(());
         }

@@ -1,10 +1,11 @@
 //! Gates: one queue of writers a key, made on demand, and a barrier for what concerns every key (clause S1).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex};
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use layerstore_record::Key;
 use tokio::sync::oneshot;
 
@@ -23,15 +24,26 @@ pub(crate) struct Gates {
     barrier: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// Alone on its cache lines.
 #[derive(Default)]
+#[repr(align(64))]
 struct Shard {
-    held: HashMap<Key, Gate, RandomState>,
+    /// By the hashes of their keys, which whoever passes knows already.
+    held: HashTable<Gate>,
     bar: Option<Bar>,
 }
 
 struct Gate {
+    name: Name,
     holder: OpId,
     waiting: VecDeque<Waiter>,
+}
+
+/// A key and its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Name {
+    key: Key,
+    hash: u64,
 }
 
 struct Waiter {
@@ -45,14 +57,13 @@ struct Bar {
     /// Whether evictions are kept out too: once no writer is anywhere, who may be waiting for what they free.
     is_closed: bool,
     drained: Option<oneshot::Sender<()>>,
-    queue: VecDeque<(Key, Waiter)>,
+    queue: VecDeque<(Name, Waiter)>,
 }
 
 /// The right to write to a key; the next in the queue has it when this is dropped.
 pub(crate) struct Pass {
     gates: Arc<Gates>,
-    shard: usize,
-    key: Key,
+    name: Name,
     op: OpId,
     /// Whether dropping it opens the gate: not when the grant came back because nobody waits any more.
     armed: bool,
@@ -91,38 +102,38 @@ impl Gates {
 
     /// Passes the gate of a key if nobody else is there.
     pub(crate) fn try_pass(self: &Arc<Self>, key: &Key) -> Result<Pass, Refused> {
-        let index = self.shard_of(key);
-        let mut shard = lock(&self.shards[index]);
-        if shard.is_closed(key) {
-            let reentrant = shard.waits_for(key, &Ancestry::here());
+        let name = self.name(key);
+        let mut shard = lock(self.shard_of(&name));
+        if shard.is_closed(&name) {
+            let reentrant = shard.waits_for(&name, &Ancestry::here());
             return Err(if reentrant {
                 Refused::Reentrant
             } else {
                 Refused::Busy
             });
         }
-        Ok(self.open(&mut shard, index, key, OpId::next()))
+        Ok(self.open(&mut shard, name, OpId::next()))
     }
 
     /// Passes the gate of a key if nobody else is there, to evict its record at once.
     ///
     /// A barrier that is being raised does not stand in the way: it waits for writers, who may wait for memory.
     pub(crate) fn try_pass_to_evict(self: &Arc<Self>, key: &Key) -> Result<Pass, Refused> {
-        let index = self.shard_of(key);
-        let mut shard = lock(&self.shards[index]);
+        let name = self.name(key);
+        let mut shard = lock(self.shard_of(&name));
         let is_closed = shard.bar.as_ref().is_some_and(|bar| bar.is_closed);
-        if is_closed || shard.held.contains_key(key) {
+        if is_closed || shard.gate(&name).is_some() {
             return Err(Refused::Busy);
         }
-        Ok(self.open(&mut shard, index, key, OpId::next()))
+        Ok(self.open(&mut shard, name, OpId::next()))
     }
 
     /// Passes the gate of a key in turn.
     pub(crate) async fn pass(self: &Arc<Self>, key: &Key) -> Result<Pass, Refused> {
-        let index = self.shard_of(key);
+        let name = self.name(key);
         let entered = {
-            let mut shard = lock(&self.shards[index]);
-            self.enter(&mut shard, index, key, OpId::next(), &Ancestry::here())?
+            let mut shard = lock(self.shard_of(&name));
+            self.enter(&mut shard, name, OpId::next(), &Ancestry::here())?
         };
         self.wait(entered).await
     }
@@ -133,19 +144,16 @@ impl Gates {
     /// no two can wait for each other, nor for a barrier, which goes the same way.
     pub(crate) async fn pass_all(self: &Arc<Self>, keys: &[Key]) -> Result<Vec<Pass>, Refused> {
         let (op, ancestry) = (OpId::next(), Ancestry::here());
-        let mut order: Vec<_> = keys
-            .iter()
-            .enumerate()
-            .map(|(at, key)| (self.shard_of(key), at))
-            .collect();
-        order.sort_unstable();
+        let names = keys.iter().map(|key| self.name(key)).enumerate();
+        let mut order: Vec<_> = names.map(|(at, name)| (shard_index(&name), at, name)).collect();
+        order.sort_unstable_by_key(|(shard, at, _)| (*shard, *at));
         let mut passes: Vec<(usize, Pass)> = Vec::with_capacity(keys.len());
-        for group in order.chunk_by(|(one, _), (other, _)| one == other) {
+        for group in order.chunk_by(|(one, ..), (other, ..)| one == other) {
             let entered: Vec<_> = {
                 let mut shard = lock(&self.shards[group[0].0]);
-                let enter = |&(index, at): &(usize, usize)| {
-                    let entered = self.enter(&mut shard, index, &keys[at], op, &ancestry);
-                    (at, entered)
+                let enter = |(_, at, name): &(usize, usize, Name)| {
+                    let entered = self.enter(&mut shard, name.clone(), op, &ancestry);
+                    (*at, entered)
                 };
                 // Collected before any is dropped: a pass opens its gate on drop, which takes this lock.
                 group.iter().map(enter).collect()
@@ -213,31 +221,40 @@ impl Gates {
         self.hasher.hash_one(key)
     }
 
-    fn shard_of(&self, key: &Key) -> usize {
-        let spread = self.hash(key) % SHARDS as u64;
-        usize::try_from(spread).unwrap_or_default()
+    fn name(&self, key: &Key) -> Name {
+        let hash = self.hash(key);
+        Name {
+            key: key.clone(),
+            hash,
+        }
+    }
+
+    fn shard_of(&self, name: &Name) -> &Mutex<Shard> {
+        &self.shards[shard_index(name)]
     }
 
     fn enter(
         self: &Arc<Self>,
         shard: &mut Shard,
-        index: usize,
-        key: &Key,
+        name: Name,
         op: OpId,
         ancestry: &Ancestry,
     ) -> Result<Entered, Refused> {
-        if !shard.is_closed(key) {
-            return Ok(Entered::Passed(self.open(shard, index, key, op)));
+        if !shard.is_closed(&name) {
+            return Ok(Entered::Passed(self.open(shard, name, op)));
         }
-        if shard.waits_for(key, ancestry) {
+        if shard.waits_for(&name, ancestry) {
             return Err(Refused::Reentrant);
         }
         let (grant, granted) = oneshot::channel();
         let waiter = Waiter { op, grant };
-        match (&mut shard.bar, shard.held.get_mut(key)) {
-            (Some(bar), _) => bar.queue.push_back((key.clone(), waiter)),
-            (None, Some(gate)) => gate.waiting.push_back(waiter),
-            (None, None) => {}
+        match &mut shard.bar {
+            Some(bar) => bar.queue.push_back((name, waiter)),
+            None => {
+                if let Some(gate) = shard.gate_mut(&name) {
+                    gate.waiting.push_back(waiter);
+                }
+            }
         }
         Ok(Entered::Waits(granted))
     }
@@ -249,40 +266,41 @@ impl Gates {
         }
     }
 
-    fn open(self: &Arc<Self>, shard: &mut Shard, index: usize, key: &Key, op: OpId) -> Pass {
+    fn open(self: &Arc<Self>, shard: &mut Shard, name: Name, op: OpId) -> Pass {
         let gate = Gate {
+            name: name.clone(),
             holder: op,
             waiting: VecDeque::new(),
         };
-        shard.held.insert(key.clone(), gate);
-        self.new_pass(index, key.clone(), op)
+        shard.held.insert_unique(name.hash, gate, |gate| gate.name.hash);
+        self.new_pass(name, op)
     }
 
-    fn new_pass(self: &Arc<Self>, shard: usize, key: Key, op: OpId) -> Pass {
+    fn new_pass(self: &Arc<Self>, name: Name, op: OpId) -> Pass {
         Pass {
             gates: Arc::clone(self),
-            shard,
-            key,
+            name,
             op,
             armed: true,
         }
     }
 
     /// Lets the next in the queue pass, or takes the gate away.
-    fn leave(self: &Arc<Self>, index: usize, key: &Key) {
-        let mut shard = lock(&self.shards[index]);
-        let Some(gate) = shard.held.get_mut(key) else {
+    fn leave(self: &Arc<Self>, name: &Name) {
+        let mut shard = lock(self.shard_of(name));
+        let Ok(mut held) = shard.held.find_entry(name.hash, |gate| gate.name == *name) else {
             return;
         };
+        let gate = held.get_mut();
         while let Some(waiter) = gate.waiting.pop_front() {
             gate.holder = waiter.op;
-            match waiter.grant.send(self.new_pass(index, key.clone(), waiter.op)) {
+            match waiter.grant.send(self.new_pass(name.clone(), waiter.op)) {
                 Ok(()) => return,
                 // It does not wait any more: the grant came back, and the gate is still ours to give.
                 Err(mut returned) => returned.armed = false,
             }
         }
-        shard.held.remove(key);
+        held.remove();
         shard.tell_if_drained();
     }
 
@@ -292,15 +310,15 @@ impl Gates {
         let Some(bar) = shard.bar.take() else {
             return;
         };
-        for (key, waiter) in bar.queue {
-            if let Some(gate) = shard.held.get_mut(&key) {
+        for (name, waiter) in bar.queue {
+            if let Some(gate) = shard.gate_mut(&name) {
                 gate.waiting.push_back(waiter);
                 continue;
             }
-            let pass = self.open(&mut shard, index, &key, waiter.op);
+            let pass = self.open(&mut shard, name, waiter.op);
             if let Err(mut returned) = waiter.grant.send(pass) {
                 returned.armed = false;
-                shard.held.remove(&key);
+                shard.close_gate(&returned.name);
             }
         }
     }
@@ -308,14 +326,28 @@ impl Gates {
 
 impl Shard {
     /// Tells whether a newcomer to this key has to wait.
-    fn is_closed(&self, key: &Key) -> bool {
-        self.bar.is_some() || self.held.contains_key(key)
+    fn is_closed(&self, name: &Name) -> bool {
+        self.bar.is_some() || self.gate(name).is_some()
+    }
+
+    fn gate(&self, name: &Name) -> Option<&Gate> {
+        self.held.find(name.hash, |gate| gate.name == *name)
+    }
+
+    fn gate_mut(&mut self, name: &Name) -> Option<&mut Gate> {
+        self.held.find_mut(name.hash, |gate| gate.name == *name)
+    }
+
+    fn close_gate(&mut self, name: &Name) {
+        if let Ok(gate) = self.held.find_entry(name.hash, |gate| gate.name == *name) {
+            gate.remove();
+        }
     }
 
     /// Tells whether who keeps this key closed waits for one of `ancestry` itself.
-    fn waits_for(&self, key: &Key, ancestry: &Ancestry) -> bool {
+    fn waits_for(&self, name: &Name, ancestry: &Ancestry) -> bool {
         let bar = self.bar.as_ref().map(|bar| bar.op);
-        let holder = self.held.get(key).map(|gate| gate.holder);
+        let holder = self.gate(name).map(|gate| gate.holder);
         [bar, holder]
             .into_iter()
             .flatten()
@@ -345,10 +377,20 @@ impl Shard {
     }
 }
 
+fn shard_index(name: &Name) -> usize {
+    // Other bits than those by which a shard's table finds its places.
+    usize::try_from((name.hash >> 32) % SHARDS as u64).unwrap_or_default()
+}
+
 impl Pass {
     /// Returns the key.
     pub(crate) fn key(&self) -> &Key {
-        &self.key
+        &self.name.key
+    }
+
+    /// Returns the hash of the key.
+    pub(crate) fn hash(&self) -> u64 {
+        self.name.hash
     }
 
     /// Returns the operation that passed.
@@ -367,7 +409,7 @@ impl Barrier {
 impl Drop for Pass {
     fn drop(&mut self) {
         if self.armed {
-            self.gates.leave(self.shard, &self.key);
+            self.gates.leave(&self.name);
         }
     }
 }

@@ -80,20 +80,22 @@ impl Core {
             self.drop_older(pass, older);
             return (Some(record), Installed::Needless);
         }
-        let Some(reservation) = self.make_room(self.memory.growth(key, &record), room) else {
+        let charge = self.memory.budget.charge(key, &record);
+        let growth = charge.saturating_sub(self.memory.charged(key));
+        let Some(reservation) = self.make_room(growth, room) else {
             self.drop_older(pass, older);
             return (Some(record), Installed::NoRoom);
         };
-        self.credit(key, &record);
-        self.memory.put(key, &record, reservation);
+        self.credit(pass, &record);
+        self.memory.put(key, &record, charge, reservation);
         self.absent.forget(key);
         self.tell_loaded(pass, &record);
         (Some(record), Installed::Yes)
     }
 
     /// Credits a key that comes back into memory with the hits that its policy remembers.
-    pub(crate) fn credit(&self, key: &Key, record: &Record) {
-        for _ in 0..self.config.eviction.admitted(self.gates.hash(key)) {
+    pub(crate) fn credit(&self, pass: &Pass, record: &Record) {
+        for _ in 0..self.config.eviction.admitted(pass.hash()) {
             record.access().touch(record.access().last_access());
         }
     }

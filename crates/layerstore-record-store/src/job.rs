@@ -183,9 +183,10 @@ impl Job {
         if entry.reservation.is_some() {
             return Ok(None);
         }
-        match entry.stamp(&self.core) {
-            Some(record) => entry.growth(&self.core, &record).map(Some),
-            None => Ok(Some(0)),
+        if entry.stamp(&self.core) {
+            entry.growth(&self.core).map(Some)
+        } else {
+            Ok(Some(0))
         }
     }
 
@@ -193,9 +194,8 @@ impl Job {
     async fn apply(&mut self, ready: usize) {
         let mut writes = Vec::with_capacity(ready);
         for (_, entry) in &mut self.entries[..ready] {
-            if let Some(record) = entry.stamp(&self.core) {
-                writes.push(entry.to_write(&self.core, &record));
-            }
+            entry.stamp(&self.core);
+            writes.extend(entry.to_write(&self.core));
         }
         if writes.is_empty() {
             return;

@@ -53,18 +53,20 @@ impl Memory {
         }
     }
 
-    /// Puts a record in place of another, with memory that was reserved for what it takes more.
-    pub(crate) fn put(&self, key: &Key, record: &Arc<Record>, reservation: Reservation) {
+    /// Puts a record of this charge in place of another, with memory that was reserved for what it takes more.
+    pub(crate) fn put(&self, key: &Key, record: &Arc<Record>, charge: u64, reservation: Reservation) {
         self.forget_kept(key);
-        let charge = self.budget.charge(key, record);
         let previous = self.engine.put(key.clone(), Arc::clone(record)).record();
         let before = previous
             .as_ref()
             .map_or(0, |previous| self.budget.charge(key, previous));
         reservation.settle(charge.saturating_sub(before));
         self.budget.give_back(before.saturating_sub(charge));
-        self.charged.fetch_add(charge, Ordering::AcqRel);
-        self.charged.fetch_sub(before, Ordering::AcqRel);
+        if charge != before {
+            // What is taken away was added before: the sum never passes zero.
+            self.charged
+                .fetch_add(charge.wrapping_sub(before), Ordering::AcqRel);
+        }
         if record.is_tombstone() {
             self.tombstones.fetch_add(1, Ordering::Relaxed);
         }
@@ -116,10 +118,9 @@ impl Memory {
         self.engine.len().saturating_sub(tombstones)
     }
 
-    /// Returns how much more a record takes than what is there.
-    pub(crate) fn growth(&self, key: &Key, record: &Record) -> u64 {
-        let before = self.record(key).map_or(0, |held| self.budget.charge(key, &held));
-        self.budget.charge(key, record).saturating_sub(before)
+    /// Returns how much of the budget is taken by what is there of a key.
+    pub(crate) fn charged(&self, key: &Key) -> u64 {
+        self.record(key).map_or(0, |held| self.budget.charge(key, &held))
     }
 
     pub(crate) fn add_backup(&self, key: &Key) {

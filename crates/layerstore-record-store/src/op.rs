@@ -182,6 +182,14 @@ impl Held {
         }
     }
 
+    /// Becomes the record.
+    pub(crate) fn into_record(self) -> Option<Arc<Record>> {
+        match self {
+            Self::Unknown | Self::Absent => None,
+            Self::Memory(record) | Self::Store(record) => Some(record),
+        }
+    }
+
     /// Returns the record, if it is a value that has not ended.
     pub(crate) fn live(&self, now: Millis) -> Option<&Arc<Record>> {
         self.record().filter(|record| is_live(record, now))

@@ -27,9 +27,10 @@ struct Slice {
 impl Core {
     /// Answers from memory, counting a hit.
     pub(crate) fn try_get(&self, key: &Key) -> TryGet {
-        match self.peek(key) {
+        let now = self.now();
+        match self.peek_at(key, now) {
             TryGet::Hit(record) => {
-                self.touch(key, &record);
+                self.touch(key, &record, now);
                 TryGet::Hit(record)
             }
             other => {
@@ -41,14 +42,19 @@ impl Core {
 
     /// Answers from memory, and leaves no trace.
     pub(crate) fn peek(&self, key: &Key) -> TryGet {
+        self.peek_at(key, self.now())
+    }
+
+    /// Does the same where the time was asked for already.
+    fn peek_at(&self, key: &Key, now: Millis) -> TryGet {
         if self.tasks.is_closed() || self.is_fenced() {
             return TryGet::NeedsLoad;
         }
         match self.memory.engine.lookup(key) {
-            Lookup::Hit(record) if is_live(&record, self.now()) => TryGet::Hit(record),
+            Lookup::Hit(record) if is_live(&record, now) => TryGet::Hit(record),
             Lookup::Hit(_) => TryGet::Absent,
             Lookup::Cold(_) => TryGet::NeedsLoad,
-            Lookup::Miss if self.is_null || self.absent.remembers(key, self.now()) => TryGet::Absent,
+            Lookup::Miss if self.is_null || self.absent.remembers(key, now) => TryGet::Absent,
             Lookup::Miss => TryGet::NeedsLoad,
         }
     }
@@ -74,9 +80,9 @@ impl Core {
         match found {
             Some(true) => TryGet::Hit(()),
             Some(false) => TryGet::Absent,
-            None => match self.peek(key) {
+            None => match self.peek_at(key, now) {
                 TryGet::Hit(record) => {
-                    self.touch(key, &record);
+                    self.touch(key, &record, now);
                     reader(&record);
                     TryGet::Hit(())
                 }
@@ -327,8 +333,8 @@ impl Core {
         }
     }
 
-    pub(crate) fn touch(&self, key: &Key, record: &Record) {
-        if self.touch_record(record, self.now()) {
+    fn touch(&self, key: &Key, record: &Record, now: Millis) {
+        if self.touch_record(record, now) {
             self.note_moved(key);
         }
     }

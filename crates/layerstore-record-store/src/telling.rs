@@ -1,13 +1,18 @@
 //! Knows whose observers are being told on this thread, so that a write from inside one to the same key is an error
 //! and not a wait without end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 thread_local! {
     /// The operations whose observers are being told on this thread, outermost first.
     static TOLD: RefCell<Vec<OpId>> = const { RefCell::new(Vec::new()) };
+    /// The name that this thread gives next.
+    static NEXT: Cell<u64> = const { Cell::new(0) };
 }
+
+/// How many names a thread takes at a time, so that threads seldom meet.
+const NAMES: u64 = 1_024;
 
 /// Names an operation while it holds gates: unique in the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +31,15 @@ pub(crate) struct Telling {
 impl OpId {
     /// Names the next operation.
     pub(crate) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+        static FREE: AtomicU64 = AtomicU64::new(0);
+        NEXT.with(|next| {
+            let mut name = next.get();
+            if name.is_multiple_of(NAMES) {
+                name = FREE.fetch_add(NAMES, Ordering::Relaxed);
+            }
+            next.set(name + 1);
+            Self(name)
+        })
     }
 }
 

@@ -24,7 +24,7 @@ const METADATA_BYTES: usize = codec::MAX_RECORD_BYTES - codec::MAX_VALUE_BYTES;
 /// What became of a try without waiting.
 pub(crate) enum Attempt {
     /// It is done.
-    Done(Box<Result1>),
+    Done(Result1),
     /// It has to wait for something: the write goes on from here.
     Waits(Box<Entry>),
 }
@@ -36,7 +36,7 @@ impl Core {
         self.check(key, &op)?;
         let pass = self.pass(key, operation).await?;
         match self.attempt(Entry::new(pass, op)) {
-            Attempt::Done(result) => *result,
+            Attempt::Done(result) => result,
             Attempt::Waits(entry) => {
                 let mut results = self
                     .run_apart(vec![(0, *entry)], operation, Arc::new(self.patience()))
@@ -116,15 +116,15 @@ impl Core {
     pub(crate) fn attempt(&self, mut entry: Entry) -> Attempt {
         match self.attempt_steps(&mut entry) {
             Step::Waits => Attempt::Waits(Box::new(entry)),
-            Step::Commit => Attempt::Done(Box::new(Ok(self.commit(entry, &Ancestry::here())))),
-            Step::Kept => Attempt::Done(Box::new(Ok(self.finish_kept(entry)))),
+            Step::Commit => Attempt::Done(Ok(self.commit(entry, &Ancestry::here()))),
+            Step::Kept => Attempt::Done(Ok(self.finish_kept(entry))),
             Step::Failed(error) => {
                 count(&self.counters.rejected);
-                Attempt::Done(Box::new(Err(error.at_key(entry.pass.key()))))
+                Attempt::Done(Err(error.at_key(entry.pass.key())))
             }
             Step::Unknown(error) => {
                 self.drop_unknown(&entry);
-                Attempt::Done(Box::new(Err(error)))
+                Attempt::Done(Err(error))
             }
         }
     }
@@ -139,11 +139,11 @@ impl Core {
                 Ok(None) => return Step::Kept,
                 Err(error) => return Step::Failed(error),
             }
-            let Some(record) = entry.stamp(self) else {
+            if !entry.stamp(self) {
                 return Step::Waits;
-            };
+            }
             if entry.reservation.is_none() {
-                match entry.growth(self, &record) {
+                match entry.growth(self) {
                     Ok(growth) => entry.reservation = self.make_room(growth, Room::Make),
                     Err(error) => return Step::Failed(error),
                 }
@@ -154,7 +154,8 @@ impl Core {
             if self.is_null {
                 return Step::Commit;
             }
-            let TryApply::Done(results) = self.store.try_apply(vec![entry.to_write(self, &record)]) else {
+            let writes = entry.to_write(self).into_iter().collect();
+            let TryApply::Done(results) = self.store.try_apply(writes) else {
                 return Step::Waits;
             };
             let Some(result) = results.into_iter().next() else {
@@ -223,10 +224,13 @@ impl Core {
         record: &Record,
         operation: &'static str,
     ) -> Result<(), RecordStoreError> {
+        if self.is_null {
+            return Ok(());
+        }
         let most = self.limits.record_bytes;
         // What a record takes in memory is counted faster than its bytes, which are never more than that and its metadata.
         let in_memory = usize::try_from(record.cost(key).0).unwrap_or(usize::MAX);
-        if self.is_null || in_memory.saturating_add(METADATA_BYTES) <= most {
+        if in_memory.saturating_add(METADATA_BYTES) <= most {
             return Ok(());
         }
         let too_large = |what: String| {

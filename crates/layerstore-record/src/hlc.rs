@@ -82,7 +82,12 @@ impl Hlc {
 
     /// Reads the clock: above every earlier reading and everything observed.
     pub fn tick(&self) -> Timestamp {
-        let wall = Timestamp::new(self.clock.now(), 0, self.node).ticks();
+        self.tick_at(self.clock.now())
+    }
+
+    /// Reads the clock where the wall clock was just read, for who does not want to read it twice.
+    pub fn tick_at(&self, now: Millis) -> Timestamp {
+        let wall = Timestamp::new(now, 0, self.node).ticks();
         let before = self
             .last
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| Some(next(last, wall)));
@@ -119,7 +124,11 @@ impl Hlc {
     /// Resumes above a version of **our own store**, however far ahead of the wall clock it lies:
     /// a wall clock that was set back must not stall writes.
     pub fn resume_above(&self, version: Version) {
-        self.last.fetch_max(version.timestamp().ticks(), Ordering::AcqRel);
+        let ticks = version.timestamp().ticks();
+        // Nearly always above already: a look does not take the number away from other threads.
+        if self.last.load(Ordering::Acquire) < ticks {
+            self.last.fetch_max(ticks, Ordering::AcqRel);
+        }
     }
 }
 

@@ -45,8 +45,10 @@ struct Stripe(Mutex<Slots>);
 
 /// Counts what some stripes hold. Alone on its cache lines. Written under the stripes' locks, read without.
 #[derive(Default)]
-#[repr(align(128))]
+#[repr(align(64))]
 struct Tally {
+    /// How many slots there are, gaps included: a cache line of its own for those who sample.
+    extents: [AtomicU32; STRIPES_A_TALLY],
     lens: [AtomicU32; STRIPES_A_TALLY],
     cost: AtomicU64,
 }
@@ -101,6 +103,15 @@ impl Level {
         tally.lens[at].load(Ordering::Relaxed) as usize
     }
 
+    /// Returns how many slots each stripe has, gaps included.
+    pub(super) fn extents(&self) -> impl Iterator<Item = usize> {
+        let counts = self
+            .tallies
+            .iter()
+            .flat_map(|tally| &tally.extents[..self.stripes_a_tally()]);
+        counts.map(|extent| extent.load(Ordering::Relaxed) as usize)
+    }
+
     pub(super) fn len(&self) -> usize {
         let counts = self.tallies.iter().flat_map(|tally| &tally.lens);
         counts.map(|len| len.load(Ordering::Relaxed) as usize).sum()
@@ -114,29 +125,43 @@ impl Level {
     }
 
     fn tally(&self, index: usize) -> (&Tally, usize) {
-        let count = self.tallies.len();
-        (&self.tallies[index % count], index / count)
+        let share = self.stripes_a_tally();
+        (&self.tallies[index / share], index % share)
+    }
+
+    fn stripes_a_tally(&self) -> usize {
+        self.stripes.len() / self.tallies.len()
     }
 }
 
 impl LockedStripe<'_> {
     /// Notes a record that was added.
     pub(super) fn charge(&self, cost: Cost) {
+        self.count();
         self.recharge(Cost::ZERO, cost);
     }
 
     /// Notes a record that was taken out.
     pub(super) fn discharge(&self, cost: Cost) {
+        self.count();
         self.recharge(cost, Cost::ZERO);
     }
 
-    /// Notes what the stripe holds after a record of cost `old` became one of cost `new`.
+    /// Notes that a record of cost `old` became one of cost `new`.
     pub(super) fn recharge(&self, old: Cost, new: Cost) {
+        if old != new {
+            let (tally, _) = self.level.tally(self.index);
+            // Other stripes share the sum of costs. What is taken away was added before, so it never passes zero.
+            tally.cost.fetch_add(new.0.wrapping_sub(old.0), Ordering::Relaxed);
+        }
+    }
+
+    /// Notes how many records and slots the stripe has.
+    pub(super) fn count(&self) {
         let (tally, at) = self.level.tally(self.index);
-        let len = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-        tally.lens[at].store(len, Ordering::Relaxed);
-        // Other stripes share the sum of costs. What is taken away was added before, so it never passes zero.
-        tally.cost.fetch_add(new.0.wrapping_sub(old.0), Ordering::Relaxed);
+        let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        tally.lens[at].store(count(self.slots.len()), Ordering::Relaxed);
+        tally.extents[at].store(count(self.slots.extent()), Ordering::Relaxed);
     }
 
     /// Lets the stripe go; answers with the level if that should make way for the next one.

@@ -20,8 +20,9 @@ pub(super) struct Resident {
 }
 
 impl Resident {
-    pub(super) fn new(key: &Key, record: Arc<Record>, place: Place) -> Self {
-        let cost = u32::try_from(full_cost(key, &record).0).unwrap_or(u32::MAX);
+    /// Holds a record of this [`full_cost`].
+    pub(super) fn new(record: Arc<Record>, cost: Cost, place: Place) -> Self {
+        let cost = u32::try_from(cost.0).unwrap_or(u32::MAX);
         let place = AtomicU32::new(place.0);
         Self { record, place, cost }
     }
@@ -47,6 +48,7 @@ impl Resident {
     }
 }
 
-fn full_cost(key: &Key, record: &Record) -> Cost {
+/// Returns what a record takes in the engine.
+pub(super) fn full_cost(key: &Key, record: &Record) -> Cost {
     record.cost(key) + Cost(OVERHEAD_BYTES + SLOT_BYTES)
 }

@@ -60,9 +60,8 @@ impl Stripes {
         }
     }
 
-    /// Locks stripe `index` of level `number`, `None` when that level was left behind.
-    pub(super) fn lock_in(&self, number: u32, index: usize) -> Option<LockedStripe<'_>> {
-        let level = self.numbered(number);
+    /// Locks stripe `index` of a level, `None` when that was left behind. Who locks several does so in ascending order.
+    pub(super) fn lock_in<'a>(&self, level: &'a Level, index: usize) -> Option<LockedStripe<'a>> {
         let stripe = level.lock(index);
         self.is_current(level).then_some(stripe)
     }
@@ -78,7 +77,7 @@ impl Stripes {
     /// Spreads the records of level `from` over the next one, unless somebody did already.
     pub(super) fn grow(&self, from: u32, map: &Map, hasher: &SeedableRandomState) {
         let old = self.numbered(from);
-        // In ascending order, and nobody else holds two stripes: this cannot deadlock.
+        // In ascending order, as everybody who holds several: this cannot deadlock.
         let mut held: Vec<_> = (0..old.width()).map(|index| old.lock(index)).collect();
         if !self.is_current(old) {
             return;
@@ -88,7 +87,7 @@ impl Stripes {
         for placed in held.iter_mut().flat_map(|stripe| stripe.slots.take()) {
             let mut stripe = new.lock(new.index_of(hasher.hash_one(&placed.key)));
             if let Some(resident) = map.get(&placed.key) {
-                resident.set_place(stripe.slots.push(placed.key.clone(), placed.record));
+                resident.set_place(stripe.slots.add(placed.key.clone(), placed.record));
                 stripe.charge(resident.cost(&placed.key));
             }
         }

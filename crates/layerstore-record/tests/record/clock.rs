@@ -56,6 +56,25 @@ proptest! {
 }
 
 #[test]
+fn r_clock_rises_also_from_a_time_that_was_read_before() {
+    let (wall, hlc) = clock();
+    let earlier = hlc.now();
+    wall.advance(Duration::from_secs(1));
+    let last = hlc.tick();
+    // What is said of the time is older than the last reading, and changes nothing about that.
+    let next = hlc.tick_at(earlier);
+    assert_eq!(
+        (next.millis(), next.counter()),
+        (last.millis(), last.counter() + 1)
+    );
+    let later = Millis(NOW + HOUR);
+    assert_eq!(
+        (hlc.tick_at(later).millis(), hlc.tick_at(later).counter()),
+        (later, 1)
+    );
+}
+
+#[test]
 fn r_clock_rises_under_eight_threads_and_never_reads_the_same_twice() {
     // Long enough that the threads meet, on two busy cores too.
     const THREADS: usize = 8;
