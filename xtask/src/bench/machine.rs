@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -17,17 +18,16 @@ pub(super) struct Machine {
     pub(super) shown: String,
     pub(super) commit: String,
     pub(super) rustc: String,
-    /// The packages of `Cargo.lock`.
+    /// The packages of the lock file that was built with.
     versions: BTreeMap<String, String>,
 }
 
 impl Machine {
-    pub(super) fn look_at(workspace: &Workspace) -> Outcome<Self> {
+    pub(super) fn look_at(workspace: &Workspace, lock: &Path) -> Outcome<Self> {
         let rustc = Process::new("rustc", &workspace.root)
             .args(["--version"])
             .stdout()?;
-        let lock = workspace.root.join("Cargo.lock");
-        let lock = fs::read_to_string(&lock).context(|| format!("read {}", lock.display()))?;
+        let lock = fs::read_to_string(lock).context(|| format!("read {}", lock.display()))?;
         Ok(Self {
             shown: shown(),
             commit: prove::commit(workspace)?,
@@ -42,9 +42,16 @@ impl Machine {
         format!("{package} {version}")
     }
 
-    /// Puts these facts around the figures of all groups.
-    pub(super) fn around(&self, groups: &[Value]) -> Value {
-        json!({"machine": self.shown, "commit": self.commit, "rustc": self.rustc, "groups": groups})
+    /// Puts these facts around the figures of a group.
+    pub(super) fn around(&self, group: &Value) -> Value {
+        let peers = group["peers"].as_array().into_iter().flatten();
+        let peers: Vec<String> = peers
+            .filter_map(Value::as_str)
+            .map(|peer| self.versioned(peer))
+            .collect();
+        json!({
+            "machine": self.shown, "commit": self.commit, "rustc": self.rustc, "versions": peers, "figures": group,
+        })
     }
 }
 
