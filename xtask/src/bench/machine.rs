@@ -62,7 +62,14 @@ fn shown() -> String {
         .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("a processor that does not name itself", |(_, name)| name.trim());
     let count = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{count} cores of {model}, {}", std::env::consts::OS)
+    format!("{count} cores of {model}, {}{}", std::env::consts::OS, load())
+}
+
+/// Says how many others wanted the processors, where the system tells (Linux): more than there are, and times on the wall say little.
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let minutes = load.split_whitespace().nth(1);
+    minutes.map_or(String::new(), |load| format!(" under a load of {load}"))
 }
 
 fn versions(lock: &str) -> BTreeMap<String, String> {

@@ -45,12 +45,23 @@ pub(super) fn several(table: &Value) -> String {
         let mark = if is_ours(table, at) { "**" } else { "" };
         let _ = write!(shown, " {mark}{subject}{mark} |");
     }
-    let _ = writeln!(shown, " targets |\n|{}", " --- |".repeat(subjects.len() + 2));
+    let has_targets = array(&table["rows"]).any(|row| array(&row["targets"]).next().is_some());
+    let (head, columns) = if has_targets {
+        (" targets |", subjects.len() + 2)
+    } else {
+        ("", subjects.len() + 1)
+    };
+    let _ = writeln!(shown, "{head}\n|{}", " --- |".repeat(columns));
     for row in array(&table["rows"]) {
         let values: String = array(&row["values"])
             .map(|value| format!(" {} |", figure(value)))
             .collect();
-        let _ = writeln!(shown, "| {} |{values} {} |", text(&row["what"]), targets(row));
+        let targets = if has_targets {
+            format!(" {} |", targets(row))
+        } else {
+            String::new()
+        };
+        let _ = writeln!(shown, "| {} |{values}{targets}", text(&row["what"]));
     }
     shown.push_str(&losses(table, &subjects));
     shown
@@ -63,9 +74,10 @@ fn targets(row: &Value) -> String {
         } else {
             " **missed**"
         };
-        let reached = target["reached"]
-            .as_f64()
-            .map_or("-".to_owned(), |reached| format!("{reached:.2}"));
+        let reached = match target["reached"].as_f64() {
+            Some(ratio) if ratio.abs() < 100.0 => format!("{ratio:.2}"),
+            _ => figure(&target["reached"]),
+        };
         format!("{reached}: {}{missed}", text(&target["target"]))
     });
     told.collect::<Vec<_>>().join("; ")
@@ -154,6 +166,15 @@ mod tests {
             "| put | 1,234,568 | 999 | 0.90 | 0.50-1.50 | 0.90 | - |\n"
         );
         assert!(comparison(&figures(0.89)).contains("**missed**"));
+    }
+
+    #[test]
+    fn a_table_without_targets_has_no_column_for_them() {
+        let row = json!({"what": "open", "values": [7.0], "targets": []});
+        let table =
+            json!({"title": "Start", "unit": "ms", "ours": 1, "subjects": ["embedded"], "rows": [row]});
+        let expected = "**Start** (ms)\n\n| | **embedded** |\n| --- | --- |\n| open | 7.0 |\n";
+        assert_eq!(several(&table), expected);
     }
 
     #[test]

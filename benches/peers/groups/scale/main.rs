@@ -29,9 +29,7 @@ fn main() -> Result<(), BenchError> {
     };
     group.tabulate(many_records::table(&run)?);
     group.tabulate(many_maps::table(&run)?);
-    for (size, shown) in &run.sizes[2..] {
-        group.tabulate(start::table(size / run.part, shown)?);
-    }
+    group.tabulate(start::table(&run.sizes[2..], run.part)?);
     group.finish()
 }
 

@@ -17,19 +17,29 @@ const BATCH: usize = 1_000;
 /// How long closing may take.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Measures the start of a service with so many records.
-pub(super) fn table(records: usize, shown: &str) -> Result<Table, BenchError> {
-    let title = format!("Start from the embedded store, {shown}");
-    let mut table = Table::new(title, "s", Better::Lower, &["embedded"], &[]);
-    let dir = tempfile::tempdir()?;
+/// What a start is made of.
+const STEPS: [&str; 4] = [
+    "open",
+    "the first record",
+    "scan of all, for comparison",
+    "preload of all",
+];
+
+/// Measures the start of a service with so many records, for each number of them.
+pub(super) fn table(sizes: &[(usize, &str)], part: usize) -> Result<Table, BenchError> {
+    let mut table = Table::new("Start from the embedded store", "ms", Better::Lower, &STEPS, &[]);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
         .build()?;
-    runtime.block_on(fill(dir.path(), records))?;
-    let mut push = |what: &str, took: f64| table.push(Row::new(what, vec![Some(took)]));
-    for (what, took) in started(&runtime, dir.path(), records)? {
-        push(what, took.as_secs_f64());
+    for (records, shown) in sizes {
+        let (dir, records) = (tempfile::tempdir()?, records / part);
+        runtime.block_on(fill(dir.path(), records))?;
+        let took = started(&runtime, dir.path(), records)?;
+        table.push(Row::new(
+            *shown,
+            took.map(|took| Some(took.as_secs_f64() * 1e3)).into(),
+        ));
     }
     Ok(table)
 }
@@ -48,13 +58,9 @@ async fn fill(dir: &Path, records: usize) -> Result<(), BenchError> {
     close(store).await
 }
 
-/// Opens the store, reads one record, reads all in key order, and brings all into memory, each as a caller would.
+/// Opens the store, reads one record, reads all in key order, and brings all into memory, each as a caller would; a time for each of these steps.
 #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
-fn started(
-    runtime: &Runtime,
-    dir: &Path,
-    records: usize,
-) -> Result<[(&'static str, Duration); 4], BenchError> {
+fn started(runtime: &Runtime, dir: &Path, records: usize) -> Result<[Duration; STEPS.len()], BenchError> {
     runtime.block_on(async {
         let begun = Instant::now();
         let store = Layerstore::builder().embedded(dir).build().await?;
@@ -76,12 +82,7 @@ fn started(
             return Err(format!("{scanned} were read and {loaded} loaded of {records}").into());
         }
         close(store).await?;
-        Ok([
-            ("open", opened),
-            ("the first record", first),
-            ("scan of all records, for comparison", read),
-            ("preload of all records", preloaded),
-        ])
+        Ok([opened, first, read, preloaded])
     })
 }
 
