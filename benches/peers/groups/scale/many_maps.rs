@@ -23,6 +23,9 @@ const OPERATIONS: usize = 20_000;
 /// Any fixed number: every run asks for the same keys.
 const SEED: u64 = 7;
 
+/// A round of a piece of work.
+type Work = fn(&Spread, u64) -> Spent;
+
 /// Measures all numbers of maps.
 pub(super) fn table(run: &Run) -> Result<Table, BenchError> {
     let names = MAPS.map(|(_, shown)| shown);
@@ -34,7 +37,7 @@ pub(super) fn table(run: &Run) -> Result<Table, BenchError> {
     let _inside = runtime.enter();
     let stores = MAPS.map(|(maps, _)| runtime.block_on(Spread::new(maps, RECORDS / run.part)));
     let stores = stores.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let works: [(&str, fn(&Spread, u64) -> Spent); 2] = [("get", Spread::get), ("set", Spread::set)];
+    let works: [(&str, Work); 2] = [("get", Spread::get), ("set", Spread::set)];
     for (what, work) in works {
         let mut ways: Vec<_> = stores
             .iter()
