@@ -1,5 +1,7 @@
 //! S8: what our policies are worth on loads that are made up, each from a seed, against exact LRU.
 
+#![expect(clippy::unwrap_used, reason = "test code: an unexpected answer ends the test")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ pub(super) fn csv(lines: impl BufRead) -> Result<Vec<u64>, BenchError> {
 
 fn key_column(first: &[&str]) -> usize {
     let is_key = |cell: &&str| KEY_COLUMNS.iter().any(|name| cell.eq_ignore_ascii_case(name));
-    let named = first.iter().position(|cell| is_key(cell));
+    let named = first.iter().position(is_key);
     named.unwrap_or(usize::from(first.len() > 1))
 }
 
