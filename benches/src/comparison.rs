@@ -90,7 +90,7 @@ fn seconds(times: &[Duration]) -> Vec<f64> {
 }
 
 /// Returns the value that this share of the others lies below, between two where it falls there; NaN of nothing.
-fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
+pub(crate) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let last = values.len().saturating_sub(1);
     #[expect(clippy::cast_precision_loss, reason = "there are a few dozen values")]

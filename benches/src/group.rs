@@ -7,12 +7,19 @@ use serde_json::{Value, json};
 
 use crate::comparison::{Case, Figures, Rounds};
 use crate::cpu;
+use crate::table::Table;
 
 /// Set to anything, this makes groups run a fraction of the work: to see that they run.
 pub const QUICK_VARIABLE: &str = "LAYERSTORE_BENCH_QUICK";
 
 /// The file that a group writes its figures into, as JSON.
 pub const OUT_VARIABLE: &str = "LAYERSTORE_BENCH_OUT";
+
+/// The traces that the group of eviction plays beside its own loads, separated as the system separates paths.
+pub const TRACES_VARIABLE: &str = "LAYERSTORE_BENCH_TRACES";
+
+/// Set to anything, this makes groups that go from small to large go further: to 10,000,000 records, which take gigabytes.
+pub const LARGE_VARIABLE: &str = "LAYERSTORE_BENCH_LARGE";
 
 /// What ends a group: nothing is measured on after an error.
 pub type BenchError = Box<dyn Error + Send + Sync>;
@@ -31,6 +38,7 @@ pub struct Group {
     setting: Vec<String>,
     peers: Vec<&'static str>,
     figures: Vec<Figures>,
+    tables: Vec<Table>,
 }
 
 impl Group {
@@ -43,6 +51,7 @@ impl Group {
             setting: Vec::new(),
             peers: peers.to_vec(),
             figures: Vec::new(),
+            tables: Vec::new(),
         }
     }
 
@@ -50,6 +59,12 @@ impl Group {
     #[must_use]
     pub fn is_quick(&self) -> bool {
         self.is_quick
+    }
+
+    /// Tells whether the largest sizes are wanted.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        std::env::var_os(LARGE_VARIABLE).is_some()
     }
 
     /// Says something that a reader of the figures needs to know.
@@ -156,6 +171,11 @@ impl Group {
         Ok(())
     }
 
+    /// Keeps a table of more than two ways.
+    pub fn tabulate(&mut self, table: Table) {
+        self.tables.push(table);
+    }
+
     fn rounds(&self) -> usize {
         if self.is_quick { QUICK_ROUNDS } else { ROUNDS }
     }
@@ -178,8 +198,10 @@ impl Group {
 
     fn to_json(&self) -> Value {
         let figures: Vec<Value> = self.figures.iter().map(Figures::to_json).collect();
+        let tables: Vec<Value> = self.tables.iter().map(Table::to_json).collect();
         json!({
             "group": self.name, "quick": self.is_quick, "setting": self.setting, "peers": self.peers, "figures": figures,
+            "tables": tables,
         })
     }
 }

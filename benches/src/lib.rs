@@ -4,9 +4,15 @@
 //! what counts is the ratio of their medians. A group prints a table; `cargo xtask bench` collects it with the machine and the commit.
 
 mod comparison;
+mod contest;
 mod cpu;
 mod group;
+pub mod simulator;
+mod table;
+pub mod trace;
 pub mod workload;
 
 pub use comparison::{Case, Figures};
-pub use group::{BenchError, Group, OUT_VARIABLE, QUICK_VARIABLE};
+pub use contest::{Cost, Spent, contest, spend};
+pub use group::{BenchError, Group, LARGE_VARIABLE, OUT_VARIABLE, QUICK_VARIABLE, TRACES_VARIABLE};
+pub use table::{Better, Row, Table};

@@ -15,11 +15,11 @@ pub fn key(number: u64) -> Result<Key, BenchError> {
     Ok(Key::new(format!("customer:{number:011}"))?)
 }
 
-/// Makes a record of a map of five small fields, about 180 bytes encoded, whose version is of a millisecond.
+/// Makes a map of five small fields, about 180 bytes encoded.
 ///
 /// # Errors
 /// Never.
-pub fn record(number: u64, millis: u64) -> Result<Record, BenchError> {
+pub fn value(number: u64) -> Result<Value, BenchError> {
     let fields = [
         ("address", Value::from(format!("{number} Long Street, Some Town"))),
         ("email", Value::from(format!("customer{number}@example.com"))),
@@ -29,6 +29,14 @@ pub fn record(number: u64, millis: u64) -> Result<Record, BenchError> {
     ];
     let fields = fields.map(|(name, value)| (name.into(), value)).into();
     let fields = Fields::new(fields).map_err(|name| format!("the field {name} comes twice"))?;
+    Ok(Value::Map(fields))
+}
+
+/// Makes a record of such a map, whose version is of a millisecond.
+///
+/// # Errors
+/// Never.
+pub fn record(number: u64, millis: u64) -> Result<Record, BenchError> {
     let at = Timestamp::new(Millis(millis), 0, NodeId(1));
-    Ok(Record::builder(RecordValue::lww(Value::Map(fields), at), Version::new(at)).build())
+    Ok(Record::builder(RecordValue::lww(value(number)?, at), Version::new(at)).build())
 }

@@ -4,7 +4,7 @@ use crate::console::{Stopwatch, say, table};
 use crate::failure::{Failure, Outcome};
 use crate::process::{Ended, Process};
 use crate::workspace::Workspace;
-use crate::{defects, deny, features, prove, test, tidy};
+use crate::{defects, deny, features, outside, test, tidy};
 
 /// How a step that did not fail ended.
 pub(crate) enum Done {
@@ -24,11 +24,9 @@ const TESTS: Step = ("test", |workspace| match test::run(workspace, &[])? {
 const CHECKS: [Step; 9] = [
     ("fmt", |workspace| {
         cargo(workspace, &["fmt", "--all", "--check"])?;
-        succeed(&prove::format_check(workspace))
+        outside::check_format(workspace)
     }),
-    ("fuzz lock", |workspace| {
-        prove::lock_check(workspace).map(|()| Done::Passed)
-    }),
+    ("outside locks", outside::check_locks),
     ("clippy", |workspace| {
         let scope = [
             "clippy",

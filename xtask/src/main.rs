@@ -9,6 +9,7 @@ mod defects;
 mod deny;
 mod failure;
 mod features;
+mod outside;
 mod process;
 mod prove;
 mod services;
@@ -36,7 +37,7 @@ usage: cargo xtask TASK
   prove SUITE [--again] [PACKAGE…]
                          the full figures, into docs/proof.md
   prove defects [NAME…]  every seeded defect must be caught by the test that it names
-  bench [GROUP…] [--quick] [--json FILE]
+  bench [GROUP…] [--quick] [--large] [--json FILE] [--trace FILE]…
                          the measurements of benches/, into docs/benchmarks.md
 ";
 

@@ -5,7 +5,7 @@ use layerstore_record::{Clock, Cost, Expiry};
 use layerstore_record_store::eviction::{
     EvictionPolicy, LeastFrequentlyUsed, LeastRecentlyUsed, NoEviction, RandomEviction, TwoSegment,
 };
-use layerstore_record_store::{Budget, ExpiryPolicy, Period, RecordStoreConfig};
+use layerstore_record_store::{Budget, ExpiryPolicy, Limit, Period, RecordStoreConfig};
 
 use crate::config::ConfigError;
 
@@ -19,6 +19,11 @@ pub const MAX_PARTITIONS: u32 = 1_024;
 pub const DEFAULT_SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// How often old tombstones are dropped from the data store: every 10 minutes, small against the horizon of a day.
 pub const DEFAULT_PURGE_INTERVAL: Duration = Duration::from_secs(600);
+
+/// The most evicted keys that a map remembers: about 1,000,000, in 4 MB.
+const MAX_GHOSTS: usize = 1 << 20;
+/// What a small record takes in memory with all that is around it, in bytes: it says how many fit where memory is counted in bytes.
+const SMALL_RECORD: u64 = 512;
 
 /// How a map behaves. What is not set is taken from the builder's defaults for every map, then from Layerstore's own.
 ///
@@ -245,8 +250,8 @@ impl MapSettings {
         let mut records = own.clone();
         records.ttl = ttl;
         records.max_idle = max_idle;
+        records.eviction = eviction.policy(budget.limit());
         records.budget = budget;
-        records.eviction = eviction.policy();
         records.expiry = self.expiry.or(defaults.expiry).unwrap_or_default().policy();
         records.put_deadline = self
             .put_deadline
@@ -308,9 +313,9 @@ impl Eviction {
         }
     }
 
-    fn policy(&self) -> Arc<dyn EvictionPolicy> {
+    fn policy(&self, limit: Limit) -> Arc<dyn EvictionPolicy> {
         match self {
-            Self::TwoSegment => Arc::new(TwoSegment::default()),
+            Self::TwoSegment => Arc::new(TwoSegment::with_ghosts(ghosts(limit))),
             Self::Lru => Arc::new(LeastRecentlyUsed),
             Self::Lfu => Arc::new(LeastFrequentlyUsed),
             Self::Random => Arc::new(RandomEviction),
@@ -318,6 +323,18 @@ impl Eviction {
             Self::Custom(policy) => Arc::clone(policy),
         }
     }
+}
+
+/// Returns how many evicted keys are worth remembering: about as many as fit in memory. More make every key that comes back look
+/// like one that is read often; fewer forget those that are.
+fn ghosts(limit: Limit) -> usize {
+    let records = match limit {
+        Limit::Count(records) => records,
+        Limit::Cost(cost) => cost.0 / SMALL_RECORD,
+        // Nothing is ever evicted.
+        _ => 0,
+    };
+    usize::try_from(records).map_or(MAX_GHOSTS, |records| records.min(MAX_GHOSTS))
 }
 
 impl OnExpiry {
@@ -346,5 +363,28 @@ trait OrElse {
 impl OrElse for Period {
     fn or_else(self, default: Self) -> Self {
         if self == Self::Default { default } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use layerstore_record::Millis;
+
+    use super::*;
+
+    /// Evicts so many keys, one after the other, and returns how many of them are known to come back.
+    fn remembered(limit: Limit, evicted: u64) -> usize {
+        let policy = Eviction::TwoSegment.policy(limit);
+        let hashes = || (1..=evicted).map(|key| key << 32 | key);
+        hashes().for_each(|hash| policy.evicted(hash, Millis(1)));
+        hashes().filter(|hash| policy.admitted(*hash) > 0).count()
+    }
+
+    #[test]
+    fn a_map_remembers_as_many_evicted_keys_as_it_has_room_for() {
+        assert_eq!(remembered(Limit::Count(64), 1_000), 64);
+        assert_eq!(remembered(Limit::Cost(Cost(64 * SMALL_RECORD)), 1_000), 64);
+        assert_eq!(remembered(Limit::Count(u64::MAX), 2 << 20), 1 << 20);
+        assert_eq!(remembered(Limit::Unlimited, 1_000), 1, "nothing is evicted there");
     }
 }

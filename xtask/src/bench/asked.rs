@@ -10,8 +10,12 @@ pub(super) struct Asked<'a> {
     pub(super) groups: Vec<&'a str>,
     /// Only a fraction of the work.
     pub(super) quick: bool,
+    /// The largest sizes as well, where there are several.
+    pub(super) large: bool,
     /// Where to write everything that was found.
     pub(super) json: Option<PathBuf>,
+    /// Traces for the group of eviction.
+    pub(super) traces: Vec<PathBuf>,
 }
 
 impl<'a> Asked<'a> {
@@ -19,18 +23,17 @@ impl<'a> Asked<'a> {
         let mut asked = Self {
             groups: Vec::new(),
             quick: false,
+            large: false,
             json: None,
+            traces: Vec::new(),
         };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--quick" => asked.quick = true,
-                "--json" => {
-                    let path = args
-                        .next()
-                        .ok_or_else(|| Failure::new("--json needs the name of a file"))?;
-                    asked.json = Some(path.into());
-                }
+                "--large" => asked.large = true,
+                "--json" => asked.json = Some(file(arg, args.next())?),
+                "--trace" => asked.traces.push(file(arg, args.next())?),
                 name if groups.contains(arg) => asked.groups.push(name),
                 unknown => {
                     let known = groups.join(", ");
@@ -43,6 +46,11 @@ impl<'a> Asked<'a> {
         }
         Ok(asked)
     }
+}
+
+fn file(option: &str, name: Option<&String>) -> Outcome<PathBuf> {
+    let name = name.ok_or_else(|| Failure::new(format!("{option} needs the name of a file")))?;
+    Ok(name.into())
 }
 
 #[cfg(test)]
@@ -61,9 +69,11 @@ mod tests {
             (all.groups, all.quick, all.json),
             (vec!["engine", "store"], false, None)
         );
-        let args = strings(&["--quick", "store", "--json", "out.json"]);
+        let line = "--quick store --json out.json --trace a --large --trace b";
+        let args = strings(&line.split(' ').collect::<Vec<_>>());
         let one = Asked::parse(&args, &groups).unwrap();
-        assert_eq!((one.groups, one.quick), (vec!["store"], true));
+        assert_eq!((one.groups, one.quick, one.large), (vec!["store"], true, true));
+        assert_eq!(one.traces, ["a".as_ref(), "b".as_ref()] as [&std::path::Path; 2]);
         assert_eq!(one.json.as_deref(), Some("out.json".as_ref()));
         let other = strings(&["other"]);
         let failure = Asked::parse(&other, &groups).unwrap_err().to_string();

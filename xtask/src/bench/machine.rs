@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -17,17 +18,16 @@ pub(super) struct Machine {
     pub(super) shown: String,
     pub(super) commit: String,
     pub(super) rustc: String,
-    /// The packages of `Cargo.lock`.
+    /// The packages of the lock file that was built with.
     versions: BTreeMap<String, String>,
 }
 
 impl Machine {
-    pub(super) fn look_at(workspace: &Workspace) -> Outcome<Self> {
+    pub(super) fn look_at(workspace: &Workspace, lock: &Path) -> Outcome<Self> {
         let rustc = Process::new("rustc", &workspace.root)
             .args(["--version"])
             .stdout()?;
-        let lock = workspace.root.join("Cargo.lock");
-        let lock = fs::read_to_string(&lock).context(|| format!("read {}", lock.display()))?;
+        let lock = fs::read_to_string(lock).context(|| format!("read {}", lock.display()))?;
         Ok(Self {
             shown: shown(),
             commit: prove::commit(workspace)?,
@@ -42,9 +42,16 @@ impl Machine {
         format!("{package} {version}")
     }
 
-    /// Puts these facts around the figures of all groups.
-    pub(super) fn around(&self, groups: &[Value]) -> Value {
-        json!({"machine": self.shown, "commit": self.commit, "rustc": self.rustc, "groups": groups})
+    /// Puts these facts around the figures of a group.
+    pub(super) fn around(&self, group: &Value) -> Value {
+        let peers = group["peers"].as_array().into_iter().flatten();
+        let peers: Vec<String> = peers
+            .filter_map(Value::as_str)
+            .map(|peer| self.versioned(peer))
+            .collect();
+        json!({
+            "machine": self.shown, "commit": self.commit, "rustc": self.rustc, "versions": peers, "figures": group,
+        })
     }
 }
 
@@ -55,7 +62,14 @@ fn shown() -> String {
         .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("a processor that does not name itself", |(_, name)| name.trim());
     let count = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{count} cores of {model}, {}", std::env::consts::OS)
+    format!("{count} cores of {model}, {}{}", std::env::consts::OS, load())
+}
+
+/// Says how many others wanted the processors, where the system tells (Linux): more than there are, and times on the wall say little.
+fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let minutes = load.split_whitespace().nth(1);
+    minutes.map_or(String::new(), |load| format!(" under a load of {load}"))
 }
 
 fn versions(lock: &str) -> BTreeMap<String, String> {

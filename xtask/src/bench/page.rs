@@ -1,26 +1,47 @@
-//! `docs/benchmarks.md`: a section a group, rewritten only by a run of that group.
+//! `docs/benchmarks.md`: a section a group, rewritten only by a run of that group, with a chart and the raw figures beside it.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use super::machine::Machine;
+use super::chart;
+use super::tables::{array, comparisons, several, text};
 use crate::failure::{Context, Outcome};
 use crate::workspace::Workspace;
 
 const PAGE: &str = "docs/benchmarks.md";
 
-/// Puts the figures of these groups onto the page.
-pub(super) fn write(workspace: &Workspace, machine: &Machine, groups: &[Value]) -> Outcome<()> {
-    if groups.is_empty() {
+/// Where charts and raw figures are, from the root, and its name from the page.
+const BESIDE: (&str, &str) = ("docs/benchmarks", "benchmarks");
+
+/// Puts the figures of these groups onto the page, each with what is around them.
+pub(super) fn write(workspace: &Workspace, found: &[Value]) -> Outcome<()> {
+    if found.is_empty() {
         return Ok(());
     }
     let path = workspace.root.join(PAGE);
     let mut page = fs::read_to_string(&path).context(|| format!("read {}", path.display()))?;
-    for group in groups {
-        page = replaced(&page, text(&group["group"]), &section(machine, group));
+    let beside = workspace.root.join(BESIDE.0);
+    fs::create_dir_all(&beside).context(|| format!("create {}", beside.display()))?;
+    for found in found {
+        write_beside(&beside, found)?;
+        page = replaced(&page, text(&found["figures"]["group"]), &section(found));
     }
-    fs::write(&path, page).context(|| format!("write {}", path.display()))
+    put(&path, &page)
+}
+
+fn write_beside(dir: &Path, found: &Value) -> Outcome<()> {
+    let group = text(&found["figures"]["group"]);
+    if let Some(svg) = chart::draw(&found["figures"]) {
+        put(&dir.join(format!("{group}.svg")), &svg)?;
+    }
+    let json = serde_json::to_string_pretty(found).context(|| "write JSON".into())?;
+    put(&dir.join(format!("{group}.json")), &format!("{json}\n"))
+}
+
+fn put(path: &Path, text: &str) -> Outcome<()> {
+    fs::write(path, text).context(|| format!("write {}", path.display()))
 }
 
 /// Puts a section between its two marks, or at the end of the page with marks around it.
@@ -39,69 +60,36 @@ fn replaced(page: &str, group: &str, section: &str) -> String {
     }
 }
 
-fn section(machine: &Machine, group: &Value) -> String {
-    let peers: Vec<String> = array(&group["peers"])
-        .map(|peer| machine.versioned(text(peer)))
-        .collect();
-    let setting: Vec<&str> = array(&group["setting"]).map(text).collect();
-    let mut section = format!(
-        "`cargo xtask bench {}` at {}: {}; {}; {}; {}.\n\n",
-        text(&group["group"]),
-        machine.commit,
-        machine.shown,
-        machine.rustc,
-        peers.join(", "),
-        setting.join("; "),
-    );
-    section.push_str("| what | ours, a second | bare, a second | ratio | half of the rounds | target | CPU ns each, ours / bare |\n");
-    section.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
-    for figures in array(&group["figures"]) {
-        section.push_str(&row(figures));
+fn section(found: &Value) -> String {
+    let figures = &found["figures"];
+    let group = text(&figures["group"]);
+    let versions: Vec<&str> = array(&found["versions"]).map(text).collect();
+    let setting: Vec<&str> = array(&figures["setting"]).map(text).collect();
+    let facts = [
+        text(&found["machine"]),
+        text(&found["rustc"]),
+        &versions.join(", "),
+        &setting.join("; "),
+    ];
+    let facts = facts
+        .into_iter()
+        .filter(|fact| !fact.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ");
+    let mut parts = vec![format!(
+        "`cargo xtask bench {group}` at {}: {facts}.\n",
+        text(&found["commit"])
+    )];
+    let compared: Vec<Value> = array(&figures["figures"]).cloned().collect();
+    if !compared.is_empty() {
+        parts.push(comparisons(&compared));
     }
-    section
-}
-
-fn row(figures: &Value) -> String {
-    let number = |name: &str| figures[name].as_f64().unwrap_or(f64::NAN);
-    let [low, high] = [0, 1].map(|at| figures["ratio_quartiles"][at].as_f64().unwrap_or(f64::NAN));
-    let reached = if number("ratio") >= number("target") {
-        ""
-    } else {
-        " **missed**"
-    };
-    let cpu = match (figures["ours_cpu_ns"].as_f64(), figures["bare_cpu_ns"].as_f64()) {
-        (Some(ours), Some(bare)) => format!("{} / {}", thousands(ours), thousands(bare)),
-        _ => "-".to_owned(),
-    };
-    format!(
-        "| {} | {} | {} | {:.2} | {low:.2}-{high:.2} | {:.2}{reached} | {cpu} |\n",
-        text(&figures["what"]),
-        thousands(number("ours_per_second")),
-        thousands(number("bare_per_second")),
-        number("ratio"),
-        number("target"),
-    )
-}
-
-/// Shows a number without its fraction, with commas.
-fn thousands(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut shown = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
-}
-
-fn array(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+    parts.extend(array(&figures["tables"]).map(several));
+    let dir = BESIDE.1;
+    parts.push(format!(
+        "![{group}]({dir}/{group}.svg)\n\n[Raw figures]({dir}/{group}.json)\n"
+    ));
+    parts.join("\n")
 }
 
 #[cfg(test)]
@@ -120,17 +108,13 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_is_shown_as_one() {
-        let figures = |ratio: f64| {
-            json!({
-                "what": "put", "ours_per_second": 1_234_567.8, "bare_per_second": 999.0, "ratio": ratio, "target": 0.9,
-                "ratio_quartiles": [0.5, 1.5], "ours_cpu_ns": null, "bare_cpu_ns": null,
-            })
-        };
-        assert_eq!(
-            row(&figures(0.9)),
-            "| put | 1,234,568 | 999 | 0.90 | 0.50-1.50 | 0.90 | - |\n"
-        );
-        assert!(row(&figures(0.89)).contains("**missed**"));
+    fn a_section_says_where_its_figures_come_from() {
+        let found = json!({
+            "machine": "2 cores", "commit": "abc", "rustc": "rustc 1", "versions": ["papaya 1.0"],
+            "figures": {"group": "peers", "setting": ["in turn"], "figures": [], "tables": []},
+        });
+        let expected = "`cargo xtask bench peers` at abc: 2 cores; rustc 1; papaya 1.0; in turn.\n\n\
+            ![peers](benchmarks/peers.svg)\n\n[Raw figures](benchmarks/peers.json)\n";
+        assert_eq!(section(&found), expected);
     }
 }

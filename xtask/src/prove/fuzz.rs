@@ -9,6 +9,7 @@ use super::suites::Proof;
 use super::{FULL_SCALE, scale};
 use crate::console::{Stopwatch, say};
 use crate::failure::{Context, Failure, Outcome};
+use crate::outside::FUZZ;
 use crate::process::{Captured, Ended, Process};
 use crate::workspace::Workspace;
 
@@ -21,8 +22,6 @@ const AT_A_TIME: usize = 2;
 /// What ending may take beyond that.
 const GRACE: Duration = Duration::from_secs(60);
 
-const MANIFEST: &str = "fuzz/Cargo.toml";
-
 /// What cargo-fuzz gives without a sanitizer, which needs no nightly compiler.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -30,28 +29,6 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
 
 /// Where the built targets are, or why they could not be built.
 pub(super) type Built = Result<PathBuf, String>;
-
-/// Checks that the targets are formatted: they are no members, so that nothing else does.
-pub(crate) fn format_check(workspace: &Workspace) -> Process {
-    Process::cargo(&workspace.root).args(["fmt", "--manifest-path", MANIFEST, "--check"])
-}
-
-/// Checks that the lock file of the targets, which they are built with, fits the manifests.
-pub(crate) fn lock_check(workspace: &Workspace) -> Outcome<()> {
-    let resolve = Process::cargo(&workspace.root);
-    let resolve = resolve.args([
-        "metadata",
-        "--format-version",
-        "1",
-        "--locked",
-        "--manifest-path",
-        MANIFEST,
-    ]);
-    let resolved = resolve.stdout().map(drop);
-    resolved.context(|| {
-        format!("{MANIFEST} has an old lock file: `cargo update --workspace --manifest-path {MANIFEST}`")
-    })
-}
 
 /// Builds all targets.
 pub(super) fn build(workspace: &Workspace, deadline: Duration) -> Outcome<Built> {
@@ -74,7 +51,7 @@ pub(super) fn build(workspace: &Workspace, deadline: Duration) -> Outcome<Built>
             "--locked",
             "--quiet",
             "--manifest-path",
-            MANIFEST,
+            FUZZ,
         ])
         .args(["--target", &host, "--target-dir"])
         .args([&target])

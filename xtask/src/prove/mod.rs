@@ -21,8 +21,6 @@ use page::{Finding, Page};
 use suites::{DEFECTS, DEFECTS_PROOF, MUTANTS, PROOFS, Proof};
 use targets::{FUZZ, TARGETS};
 
-pub(crate) use fuzz::{format_check, lock_check};
-
 /// What a whole suite may take.
 const SUITE_DEADLINE: Duration = Duration::from_secs(60 * 60);
 

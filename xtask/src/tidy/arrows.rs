@@ -35,6 +35,7 @@ pub(super) const ARROWS: [(&str, &[&str]); 19] = [
             "opendal",
             "slatedb",
             "write-behind",
+            "record-store",
         ],
     ),
 ];
