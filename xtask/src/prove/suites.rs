@@ -430,6 +430,13 @@ pub(crate) const PROOFS: &[Proof] = &[
         "r14_",
         "the change feed against a model, and its numbers under threads",
     ),
+    proof(
+        "observers",
+        "M8",
+        "layerstore-observer",
+        "m8_",
+        "Merkle trees of random pairs: equal if and only if the records are, and every difference found",
+    ),
 ];
 
 pub(super) const fn proof(
