@@ -1,10 +1,10 @@
 //! Trees are equal if and only if the records are, and what differs is found.
 
-use layerstore_observer::MerkleObserver;
+use layerstore_observer::{KeyRange, LEVELS, MerkleObserver, MutationEvent, PreviousValue, RemoveReason};
 use layerstore_record::{Key, RecordValue};
 use layerstore_testkit::proof;
 
-use crate::samples::{Held, any_key, any_record_value, observer, observer_of, tell_of};
+use crate::samples::{Held, any_key, any_record_value, at, key, observer, observer_of, tell, tell_of};
 
 fn any_records(rng: &mut fastrand::Rng) -> Held {
     let most = [3, 40, 400][rng.usize(..3)];
@@ -49,10 +49,9 @@ fn observer_of_a_history(rng: &mut fastrand::Rng, held: &Held) -> MerkleObserver
 }
 
 fn gone(observer: &MerkleObserver, key: &Key) {
-    use layerstore_observer::{MutationEvent, PreviousValue, RemoveReason};
     let (previous, reason) = (PreviousValue::Unknown, RemoveReason::Expired);
     let tombstone = None;
-    crate::samples::tell(
+    tell(
         observer,
         MutationEvent::Remove {
             key,
@@ -130,12 +129,9 @@ fn t1_the_same_records_give_the_same_buckets_at_every_level_whatever_came_before
         .map(|_| (any_key(&mut rng), any_record_value(&mut rng)))
         .collect();
     let (one, other) = (observer_of(&held), observer_of_a_history(&mut rng, &held));
-    for level in 0..=layerstore_observer::LEVELS {
-        let buckets = |observer: &MerkleObserver| {
-            observer
-                .read(|tree| tree.buckets(level, &layerstore_observer::KeyRange::ALL))
-                .unwrap()
-        };
+    for level in 0..=LEVELS {
+        let buckets =
+            |observer: &MerkleObserver| observer.read(|tree| tree.buckets(level, &KeyRange::ALL)).unwrap();
         let (one, other) = (buckets(&one), buckets(&other));
         assert_eq!(one, other, "level {level}");
         assert!(
@@ -147,20 +143,21 @@ fn t1_the_same_records_give_the_same_buckets_at_every_level_whatever_came_before
 }
 
 #[test]
-fn t5_one_record_among_many_is_found_alone() {
-    let held: Held = (0..20_000)
-        .map(|number| (crate::samples::key(&format!("user:{number:05}")), lww(number)))
-        .collect();
+fn t5_few_records_among_many_are_found_alone_and_neighbours_together() {
+    let name = |number: u64| key(&format!("user:{number:05}"));
+    let held: Held = (0..20_000).map(|number| (name(number), lww(number))).collect();
     let (one, other) = (observer_of(&held), observer_of(&held));
-    let key = crate::samples::key("user:12345");
-    tell_of(&other, &key, &lww(0), 2);
+    for number in [0, 12_345, 12_346, 19_999] {
+        tell_of(&other, &name(number), &lww(number + 1), 2);
+    }
     let ranges = one
         .read(|one| other.read(|other| one.difference(other)))
         .flatten()
         .unwrap();
-    assert_eq!(ranges, [layerstore_observer::KeyRange::of_run(key.clone(), key)]);
+    let run = |first, last| KeyRange::of_run(name(first), name(last));
+    assert_eq!(ranges, [run(0, 0), run(12_345, 12_346), run(19_999, 19_999)]);
 }
 
 fn lww(number: u64) -> RecordValue {
-    RecordValue::lww(number, crate::samples::at(number + 1))
+    RecordValue::lww(number, at(number + 1))
 }

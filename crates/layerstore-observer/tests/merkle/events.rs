@@ -90,7 +90,12 @@ fn t1_a_leaf_hashes_to_what_it_always_did() {
     let hashes = values.map(|value| format!("{:?}", LeafHash::of(&key("alice"), &value)));
     assert_eq!(
         hashes,
-        ["56a26c5d9ccecd8d290da32a39da0495", "a40bd731b831f1aec3c3ecc005c33fb2", "bfe14af5917309ce01a1ec1ca8b124fb", "7f9c705f4f35037c4be9e94ee13179d9",]
+        [
+            "56a26c5d9ccecd8d290da32a39da0495",
+            "a40bd731b831f1aec3c3ecc005c33fb2",
+            "bfe14af5917309ce01a1ec1ca8b124fb",
+            "7f9c705f4f35037c4be9e94ee13179d9",
+        ]
     );
 }
 

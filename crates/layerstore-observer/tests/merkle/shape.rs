@@ -2,11 +2,11 @@
 
 use std::ops::Bound;
 
-use layerstore_observer::{Digest, KeyRange, LeafHash, MerkleTree};
+use layerstore_observer::{Digest, KeyRange, LEVELS, LeafHash, MerkleTree};
 use layerstore_record::{Key, RecordValue};
 use layerstore_testkit::proof;
 
-use crate::samples::{any_key, at};
+use crate::samples::{any_key, at, key};
 
 fn any_tree(rng: &mut fastrand::Rng, keys: usize) -> MerkleTree {
     let mut tree = MerkleTree::new();
@@ -52,7 +52,7 @@ fn any_range_has_the_digest_of_its_leaves_and_is_cut_into_pieces_that_add_up() {
             let limit = rng.usize(2..70);
             let pieces = tree.split(&range, limit).unwrap_or_default();
             assert!(pieces.len() <= limit);
-            let by_level = tree.buckets(rng.usize(..=layerstore_observer::LEVELS), &range);
+            let by_level = tree.buckets(rng.usize(..=LEVELS), &range);
             for cut in [pieces, by_level].into_iter().filter(|cut| !cut.is_empty()) {
                 assert_eq!(cut.iter().map(|piece| piece.digest).sum::<Digest>(), digest);
                 for piece in &cut {
@@ -68,7 +68,7 @@ fn a_range_of_few_leaves_is_split_no_further() {
     let mut tree = MerkleTree::new();
     let mut range = KeyRange::ALL;
     for number in 0..5_000 {
-        let key = crate::samples::key(&format!("{number:06}"));
+        let key = key(&format!("{number:06}"));
         tree.set(&key, LeafHash::of(&key, &RecordValue::lww(number, at(1))));
     }
     let mut cuts = 0;
