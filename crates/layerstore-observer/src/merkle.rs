@@ -124,6 +124,15 @@ impl MerkleObserver {
         self.lock().removals.get(key)
     }
 
+    /// Takes note that a key holds nothing, though nobody told of that, if its leaf is still this one: the record has ended where no
+    /// sweep comes, or a store without a data store has lost it.
+    pub fn uncover(&self, key: &Key, leaf: LeafHash) {
+        let mut covered = self.lock();
+        if covered.is_complete() && covered.tree.leaf(key) == Some(leaf) {
+            covered.tell_gone(key);
+        }
+    }
+
     /// Returns how many removals are covered.
     #[must_use]
     pub fn removals(&self) -> usize {

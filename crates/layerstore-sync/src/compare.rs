@@ -43,7 +43,7 @@ impl Round<'_> {
             let request = self.compare_request(cutoff, ranges)?;
             match self.call(request).await? {
                 Response::Compared(CompareAnswer { cutoff: theirs, .. }) if theirs > cutoff => {
-                    self.raise(theirs)?
+                    self.raise(theirs)?;
                 }
                 Response::Compared(CompareAnswer { answers, .. }) => {
                     self.report.ranges += u64::try_from(answers.len()).unwrap_or(u64::MAX);

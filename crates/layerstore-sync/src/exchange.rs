@@ -75,7 +75,12 @@ impl Round<'_> {
     async fn next_records(&mut self) -> Result<Vec<ReplicaRecord>, SyncError> {
         let keys = take(&mut self.send, self.replica.options.records.max(1));
         let held = self.replica.states(&keys).await?;
-        self.report.ended += u64::try_from(keys.len().saturating_sub(held.len())).unwrap_or(u64::MAX);
+        let mut held_keys = held.iter().map(|record| &record.key).peekable();
+        // What we had has ended, or is lost: the peer may have what came after it.
+        let is_gone = |key: &Key| held_keys.next_if(|held| *held == key).is_none();
+        let gone: Vec<Key> = keys.into_iter().filter(is_gone).collect();
+        self.report.ended += u64::try_from(gone.len()).unwrap_or(u64::MAX);
+        self.want.extend(gone);
         let (now, later) = within(held, self.replica.options.bytes);
         self.send.extend(later.into_iter().map(|record| record.key));
         Ok(now)

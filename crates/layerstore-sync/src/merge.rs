@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use layerstore_observer::{LeafHash, MerkleTree};
+use layerstore_observer::LeafHash;
 use layerstore_record::{Expiry, Millis, RecordValue};
 use layerstore_record_store::{RecordStoreError, WriteOptions};
 
@@ -47,7 +47,7 @@ impl Replica {
     }
 
     async fn merge_one(&self, sent: &ReplicaRecord) -> Result<Fate, RecordStoreError> {
-        let held = self.tree.read(|tree: &MerkleTree| tree.leaf(&sent.key)).flatten();
+        let held = self.leaf(&sent.key);
         if held == Some(LeafHash::of(&sent.key, &sent.value)) {
             return Ok(Fate::Same { is_changed: false });
         }

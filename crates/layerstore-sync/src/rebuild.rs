@@ -36,7 +36,7 @@ pub async fn rebuild(
 ) -> Result<Digest, SyncError> {
     for attempt in 1..=ATTEMPTS {
         let read = read_all(tree, store, |records| {
-            progress(RebuildProgress { records, attempt })
+            progress(RebuildProgress { records, attempt });
         })
         .await?;
         if let Ok(root) = read {

@@ -24,7 +24,8 @@ pub struct SyncReport {
     pub refused: u64,
     /// How many could not be merged, here and there, because a record store failed; the next round tries again.
     pub failed: u64,
-    /// How many of ours had ended, though nobody has swept them yet: they are not sent.
+    /// How many of ours had ended, where no sweep has come to them, or were lost by a store without a data store: they are not
+    /// sent, and not covered any more.
     pub ended: u64,
     /// Our root at the end.
     pub root: Digest,

@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use layerstore_data_store::ScanRequest;
+use layerstore_observer::{LeafHash, MerkleTree};
 use layerstore_record::{Expiry, Key, Record, RecordKind, RecordValue};
 use layerstore_record_store::RecordStoreError;
 
@@ -11,18 +12,28 @@ use crate::message::ReplicaRecord;
 use crate::replica::Replica;
 
 impl Replica {
-    /// Reads what we hold of these keys, in their order; leaves out those of which we hold nothing, or what has ended.
+    /// Reads what we hold of these keys, in their order; leaves out those of which we hold nothing, or what has ended. The tree
+    /// covers none of these any more: no sweep may ever come to them.
     pub(crate) async fn states(&self, keys: &[Key]) -> Result<Vec<ReplicaRecord>, SyncError> {
+        let leaves: Vec<_> = keys.iter().map(|key| self.leaf(key)).collect();
         let found = self.store.get_all(keys).await;
         let found = found.map_err(|error| self.store_failed("records could not be read", error))?;
         let mut states = Vec::with_capacity(keys.len());
-        for (key, record) in keys.iter().zip(found) {
-            match record {
-                Some(record) => states.push(ReplicaRecord::of(key, &record)),
-                None => states.extend(self.covered_removal(key).await?),
+        for ((key, leaf), record) in keys.iter().zip(leaves).zip(found) {
+            let held = match record {
+                Some(record) => Some(ReplicaRecord::of(key, &record)),
+                None => self.covered_removal(key).await?,
+            };
+            if let (None, Some(leaf)) = (&held, leaf) {
+                self.tree.uncover(key, leaf);
             }
+            states.extend(held);
         }
         Ok(states)
+    }
+
+    pub(crate) fn leaf(&self, key: &Key) -> Option<LeafHash> {
+        self.tree.read(|tree: &MerkleTree| tree.leaf(key)).flatten()
     }
 
     /// Returns the removal of a key that the tree covers.

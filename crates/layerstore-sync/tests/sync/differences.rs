@@ -190,8 +190,36 @@ async fn what_has_ended_and_was_not_swept_is_not_sent() {
         .unwrap();
     one.clock.advance(Duration::from_secs(2));
     let report = one.sync(&other).await;
-    assert_eq!((report.ended, report.sent, report.is_equal), (1, 0, false));
+    assert_eq!((report.ended, report.sent, report.is_equal), (1, 0, true));
     let _ = one.store.sweep().await.unwrap();
+    assert_equal(&one, &other, &one.sync(&other).await).await;
+}
+
+#[tokio::test]
+async fn a1_what_a_store_in_memory_alone_has_lost_comes_back_from_the_other() {
+    let (cache, other) = (Node::pure(1).await, Node::new(2).await);
+    alike(&cache, &other, 100).await;
+    assert!(cache.store.evict(&key("user:00042")).await.unwrap());
+    assert_eq!(cache.sync(&other).await.calls, 1, "nobody knows of it yet");
+    // Whoever asks for it learns that it is lost.
+    other.set("user:00042", 7).await;
+    assert_equal(&cache, &other, &cache.sync(&other).await).await;
+    assert_eq!(cache.get("user:00042").await, Some(7));
+}
+
+#[tokio::test]
+async fn a1_a_record_that_ended_below_where_no_sweep_comes_is_removed_by_the_removal_of_the_other() {
+    let (one, other) = (Node::new(1).await, Node::new(2).await);
+    let options = WriteOptions::new().ttl(Duration::from_secs(1));
+    let session = key("session");
+    one.store.set(&session, 1_u64.into(), &options).await.unwrap();
+    assert!(one.sync(&other).await.is_equal);
+    assert!(one.store.evict(&key("session")).await.unwrap());
+    for node in [&one, &other] {
+        node.clock.advance(Duration::from_secs(2));
+        let _ = node.store.sweep().await.unwrap();
+    }
+    assert_ne!(one.replica.tree().root(), other.replica.tree().root());
     assert_equal(&one, &other, &one.sync(&other).await).await;
 }
 

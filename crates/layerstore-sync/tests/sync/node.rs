@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use layerstore_data_store::{InMemoryDataStore, MapDataStore, NullDataStore, ScanRequest};
 use layerstore_observer::MerkleObserver;
-use layerstore_record::{Hlc, Key, MapName, NodeId, Record, RecordValue, Timestamp, Value};
+use layerstore_record::{Hlc, Key, MapName, NodeId, Record, RecordValue, Timestamp, Value, Version};
 use layerstore_record_store::{DefaultRecordStore, RecordStore, RecordStoreConfig, WriteOptions};
 use layerstore_sync::{LocalPeer, Replica, SyncOptions, SyncReport, rebuild};
 use layerstore_testkit::clock::ManualClock;
@@ -113,7 +113,7 @@ impl Node {
     /// Removes a record; returns when, if there was one.
     pub(crate) async fn remove(&self, name: &str) -> Option<Timestamp> {
         let removed = self.store.remove(&key(name)).await.unwrap();
-        removed.version.map(|version| version.timestamp())
+        removed.version.map(Version::timestamp)
     }
 
     pub(crate) async fn get(&self, name: &str) -> Option<u64> {
