@@ -66,7 +66,7 @@ impl Replica {
         let is_changed = merged.version.is_some();
         let ours = match merged.value {
             Some(record) => Some(ReplicaRecord::of(&sent.key, &record)),
-            None => self.stored_removal(&sent.key).await?,
+            None => self.removal(&sent.key).await?,
         };
         Ok(match ours {
             Some(ours) if ours.value != sent.value => Fate::Other { ours, is_changed },

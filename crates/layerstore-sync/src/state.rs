@@ -16,13 +16,13 @@ impl Replica {
     /// covers none of these any more: no sweep may ever come to them.
     pub(crate) async fn states(&self, keys: &[Key]) -> Result<Vec<ReplicaRecord>, SyncError> {
         let leaves: Vec<_> = keys.iter().map(|key| self.leaf(key)).collect();
-        let found = self.store.get_all(keys).await;
-        let found = found.map_err(|error| self.store_failed("records could not be read", error))?;
+        let unread = |error| self.store_failed("records could not be read", error);
+        let found = self.store.get_all(keys).await.map_err(unread)?;
         let mut states = Vec::with_capacity(keys.len());
         for ((key, leaf), record) in keys.iter().zip(leaves).zip(found) {
             let held = match record {
                 Some(record) => Some(ReplicaRecord::of(key, &record)),
-                None => self.covered_removal(key).await?,
+                None => self.covered_removal(key).await.map_err(unread)?,
             };
             if let (None, Some(leaf)) = (&held, leaf) {
                 self.tree.uncover(key, leaf);
@@ -36,21 +36,25 @@ impl Replica {
         self.tree.read(|tree: &MerkleTree| tree.leaf(key)).flatten()
     }
 
+    /// Returns the removal of a key, whether it counts or not.
+    pub(crate) async fn removal(&self, key: &Key) -> Result<Option<ReplicaRecord>, RecordStoreError> {
+        match self.covered_removal(key).await? {
+            Some(removal) => Ok(Some(removal)),
+            None => self.stored_removal(key).await,
+        }
+    }
+
     /// Returns the removal of a key that the tree covers.
-    async fn covered_removal(&self, key: &Key) -> Result<Option<ReplicaRecord>, SyncError> {
+    async fn covered_removal(&self, key: &Key) -> Result<Option<ReplicaRecord>, RecordStoreError> {
         match self.tree.removal(key) {
             None => Ok(None),
-            // All that it says is when: nobody has to be asked.
+            // All that it says is when: nobody has to be asked, which without a data store would mean to look through all of memory.
             Some(removal) if removal.kind == RecordKind::Lww => {
-                let value = RecordValue::Tombstone {
-                    timestamp: removal.at,
-                };
+                let timestamp = removal.at;
+                let value = RecordValue::Tombstone { timestamp };
                 Ok(Some(ReplicaRecord::removal(key, value)))
             }
-            Some(_) => {
-                let stored = self.stored_removal(key).await;
-                stored.map_err(|error| self.store_failed("a removal could not be read", error))
-            }
+            Some(_) => self.stored_removal(key).await,
         }
     }
 
