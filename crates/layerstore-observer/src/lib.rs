@@ -6,6 +6,7 @@ mod access_times;
 mod composite;
 mod feed;
 mod function;
+mod merkle;
 mod metrics_observer;
 mod mutation;
 mod observer;
@@ -19,6 +20,10 @@ pub use feed::{
     FeedClosed, FeedFilter, FeedItem, FeedStart, InvalidChangeFeed, SubscribeError, Subscription,
 };
 pub use function::FnObserver;
+pub use merkle::{
+    Bucket, Digest, KeyRange, LEVELS, LeafHash, MerkleObserver, MerkleTree, Rebuild, RebuildInterrupted,
+    Removal,
+};
 pub use metrics_observer::{MUTATIONS_TOTAL, MetricsObserver, RESIDENT_RECORDS};
 pub use mutation::{Mutation, MutationEvent, Ownership, PreviousValue, RemoveReason};
 pub use observer::{MutationObserver, ObserverError};

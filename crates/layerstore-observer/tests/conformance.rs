@@ -9,8 +9,8 @@ mod reading;
 use std::sync::Arc;
 
 use layerstore_observer::{
-    AccessTimes, ChangeFeed, CompositeObserver, FnObserver, MetricsObserver, Mutation, MutationEvent,
-    MutationObserver, NameTaken, ObserverError, PreviousValue, RemoveReason,
+    AccessTimes, ChangeFeed, CompositeObserver, FnObserver, MerkleObserver, MetricsObserver, Mutation,
+    MutationEvent, MutationObserver, NameTaken, ObserverError, PreviousValue, RemoveReason,
 };
 use layerstore_record::{MapName, Provenance, Record, RecordValue, SystemClock};
 use layerstore_testkit::observer::{FailingObserver, PanickingObserver, RecordingObserver, every_event};
@@ -33,6 +33,19 @@ observer_conformance!(
     access_times,
     Arc::new(AccessTimes::new("access-times", Arc::new(SystemClock), 1_000))
 );
+observer_conformance!(
+    merkle,
+    Arc::new(MerkleObserver::new(
+        "merkle",
+        MapName::new("conformance").unwrap(),
+        0
+    ))
+);
+observer_conformance!(merkle_that_is_complete, {
+    let observer = MerkleObserver::new("merkle", MapName::new("conformance").unwrap(), 0);
+    observer.rebuild().finish().unwrap();
+    Arc::new(observer)
+});
 observer_conformance!(empty_composite, Arc::new(CompositeObserver::new("composite")));
 observer_conformance!(nested_composite, {
     let inner = CompositeObserver::new("inner");

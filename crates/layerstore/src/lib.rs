@@ -40,6 +40,10 @@ struct RepositoryReadme;
 #[doc = include_str!("../../../docs/write-behind.md")]
 struct WriteBehindPage;
 
+#[cfg(all(doctest, feature = "sync"))]
+#[doc = include_str!("../../../docs/observers.md")]
+struct ObserversPage;
+
 mod backend;
 mod behind;
 mod builder;
@@ -109,6 +113,8 @@ pub use layerstore_record_store::{
 };
 #[cfg(feature = "slatedb")]
 pub use layerstore_slatedb as slatedb;
+#[cfg(feature = "sync")]
+pub use layerstore_sync as sync;
 #[cfg(feature = "tiered")]
 pub use layerstore_tiered as tiered;
 #[cfg(feature = "write-behind")]

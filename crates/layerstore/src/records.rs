@@ -6,8 +6,8 @@ use futures::stream::TryStreamExt;
 use layerstore_data_store::{FlushError, ScanRequest};
 use layerstore_record::{Key, MapName, Record, RecordValue, Version};
 use layerstore_record_store::{
-    Compute, MergeSource, NewValue, Outcome, RecordStoreConfig, RecordStoreError, RecordStoreStats, TryGet,
-    TrySet, WriteOptions,
+    Compute, MergeSource, NewValue, Outcome, RecordStore, RecordStoreConfig, RecordStoreError,
+    RecordStoreStats, TryGet, TrySet, WriteOptions,
 };
 
 use crate::error::Error;
@@ -49,6 +49,16 @@ impl Records {
     #[must_use]
     pub fn partition_count(&self) -> usize {
         self.partitions.all().len()
+    }
+
+    /// Claims the map, and returns the record store of each partition, for what works on one of them: a replica to be
+    /// synchronised, for instance.
+    ///
+    /// # Errors
+    /// [`Error::Records`] when the map cannot be claimed.
+    pub async fn record_stores(&self) -> Result<&[Arc<dyn RecordStore>], Error> {
+        self.partitions.claim().await?;
+        Ok(self.partitions.all())
     }
 
     /// Returns how the map behaves: what was set for it, for every map, and by default.

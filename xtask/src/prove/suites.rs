@@ -424,11 +424,32 @@ pub(crate) const PROOFS: &[Proof] = &[
         "the log's decoders on the fuzz corpus",
     ),
     proof(
+        "fuzz",
+        "R23",
+        "layerstore-sync",
+        "r23_",
+        "messages between replicas, changed at random behind a right checksum",
+    ),
+    proof(
         "observers",
         "R14",
         "layerstore-observer",
         "r14_",
         "the change feed against a model, and its numbers under threads",
+    ),
+    proof(
+        "observers",
+        "M8",
+        "layerstore-observer",
+        "m8_",
+        "Merkle trees of random pairs: equal if and only if the records are, and every difference found",
+    ),
+    proof(
+        "observers",
+        "M9",
+        "layerstore-sync",
+        "m9_",
+        "two to five replicas under lost, repeated, late and overtaken calls: equal in the end, no removed record back",
     ),
 ];
 
