@@ -58,6 +58,7 @@ mod layerstore;
 mod maintenance;
 mod map;
 mod partitions;
+mod preload;
 mod records;
 mod report;
 mod scan;

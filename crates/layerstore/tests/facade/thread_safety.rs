@@ -221,6 +221,7 @@ fn futures_are_sent(store: layerstore::Layerstore, map: layerstore::Map<String>)
     sent(map.get_many(["k"]));
     sent(map.put_many([("k", &value)]));
     sent(map.contains("k"));
+    sent(map.preload(1));
     sent(map.remove("k"));
     sent(map.update("k", |old| old));
     sent(map.get_or_insert_with("k", async { Ok::<_, layerstore::Error>(String::new()) }));
@@ -246,6 +247,7 @@ fn futures_are_sent(store: layerstore::Layerstore, map: layerstore::Map<String>)
     sent(records.set_expiry(&key, &options));
     sent(records.scan(&ScanRequest::first(1)));
     sent(records.preload(1));
+    sent(records.preload_watched(1, std::time::Duration::from_secs(1), |_| ()));
     sent(records.evict(&key));
     sent(records.clear_memory());
     sent(records.delete_all());
