@@ -5,8 +5,10 @@
 
 mod comparison;
 mod cpu;
+mod draw;
 mod group;
 pub mod workload;
 
 pub use comparison::{Case, Figures};
+pub use draw::{Draws, Skew};
 pub use group::{BenchError, Group, OUT_VARIABLE, QUICK_VARIABLE};

@@ -36,7 +36,9 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Outcome<bool> {
     }
     let (mut all_ran, mut found) = (true, Vec::new());
     for group in &asked.groups {
-        match run_group(workspace, group, asked.quick)? {
+        // What a group needs beside memory has its name.
+        let has_feature = package.is_some_and(|package| package.features.iter().any(|name| name == group));
+        match run_group(workspace, group, has_feature, asked.quick)? {
             Some(figures) => found.extend(figures),
             None => all_ran = false,
         }
@@ -55,12 +57,20 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Outcome<bool> {
 }
 
 /// Runs a group; `None` if it failed, nothing within if it compares nothing.
-fn run_group(workspace: &Workspace, group: &str, quick: bool) -> Outcome<Option<Option<Value>>> {
+fn run_group(
+    workspace: &Workspace,
+    group: &str,
+    has_feature: bool,
+    quick: bool,
+) -> Outcome<Option<Option<Value>>> {
     let out = workspace.target.join(format!("bench-{group}.json"));
     let _ = fs::remove_file(&out);
     let mut cargo = Process::cargo(&workspace.root)
         .args(["bench", "--package", PACKAGE, "--bench", group])
         .env(OUT_VARIABLE, &out.display().to_string());
+    if has_feature {
+        cargo = cargo.args(["--features", group]);
+    }
     if quick {
         cargo = cargo.env(QUICK_VARIABLE, "1");
     }
