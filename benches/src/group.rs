@@ -120,6 +120,31 @@ impl Group {
         Ok(figures)
     }
 
+    /// Runs our own work after a round that is not counted, and compares it with what a unit of it may take: shown as the bare way. By processor
+    /// time where the system tells, since a bound knows nothing of who else uses the machine.
+    ///
+    /// # Errors
+    /// The first one of the work.
+    pub async fn hold_to(
+        &mut self,
+        case: Case,
+        allowed: Duration,
+        mut work: impl AsyncFnMut(u64) -> Result<(), BenchError>,
+    ) -> Result<(), BenchError> {
+        let (mut ours, mut bound) = (Rounds::default(), Rounds::default());
+        work(0).await?;
+        for round in (1..).take(self.rounds()) {
+            ours.measure(work(round)).await?;
+            bound.wall.push(allowed * case.count);
+            bound.cpu.push(allowed * case.count);
+        }
+        if ours.cpu.len() == ours.wall.len() {
+            ours.wall.clone_from(&ours.cpu);
+        }
+        self.keep(Figures::new(case, &ours, &bound));
+        Ok(())
+    }
+
     /// Counts what our own work causes in its rounds, after one that is not counted: the bare way is the events, and the ratio units an event.
     ///
     /// # Errors

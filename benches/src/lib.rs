@@ -6,6 +6,7 @@
 mod comparison;
 mod contest;
 mod cpu;
+mod draw;
 mod group;
 pub mod simulator;
 mod table;
@@ -14,5 +15,6 @@ pub mod workload;
 
 pub use comparison::{Case, Figures};
 pub use contest::{Cost, Spent, contest, spend};
+pub use draw::{Draws, Skew};
 pub use group::{BenchError, Group, LARGE_VARIABLE, OUT_VARIABLE, QUICK_VARIABLE, TRACES_VARIABLE};
 pub use table::{Better, Row, Table};

@@ -164,7 +164,7 @@ impl Core {
     }
 
     /// Evicts the candidate that the policy chooses, the next if a writer is at it.
-    fn evict_among(&self, mut drawn: Vec<(Key, Arc<Record>)>, now: Millis) -> bool {
+    fn evict_among(&self, mut drawn: Vec<(Key, Arc<Record>)>, rng: &mut fastrand::Rng, now: Millis) -> bool {
         let policy = &self.config.eviction;
         // To evict what the data store's queue holds on to would free nothing.
         drawn.retain(|(key, record)| self.is_evictable(key, record, now) && !self.is_queued(key, record));
@@ -173,7 +173,7 @@ impl Core {
             .map(|(key, record)| self.candidate(key, record, now))
             .collect();
         loop {
-            let chosen = policy.choose(&candidates, &mut lock(&self.rng));
+            let chosen = policy.choose(&candidates, rng);
             let Some(chosen) = chosen.filter(|chosen| *chosen < candidates.len()) else {
                 return false;
             };
@@ -214,9 +214,11 @@ impl Tenant for Core {
             return false;
         }
         let now = self.now();
+        // Of its own, so that nobody else waits for a sample to be drawn.
+        let mut rng = lock(&self.rng).fork();
         (0..SAMPLES).any(|_| {
-            let drawn = self.memory.engine.sample(&mut lock(&self.rng), sample);
-            self.evict_among(drawn, now)
+            let drawn = self.memory.engine.sample(&mut rng, sample);
+            self.evict_among(drawn, &mut rng, now)
         })
     }
 }

@@ -91,7 +91,8 @@ impl<T: Serialize + DeserializeOwned> Map<T> {
         self.decode_some(&key, record.as_deref())
     }
 
-    /// Reads a value as far as memory knows. Synchronous, without I/O.
+    /// Reads a value as far as memory knows. Synchronous, without I/O: the hot path of a reader who wants a `T`.
+    /// Who gets [`NeedsLoad`](TryGet::NeedsLoad) asks again with [`get`](Self::get).
     ///
     /// # Errors
     /// [`Error::Decode`] when it is not a `T`.
@@ -102,6 +103,27 @@ impl<T: Serialize + DeserializeOwned> Map<T> {
             TryGet::Absent => Ok(TryGet::Absent),
             TryGet::NeedsLoad => Ok(TryGet::NeedsLoad),
         }
+    }
+
+    /// Reads a record in place as far as memory knows, and returns what `look` makes of it: no `T` is made, nothing is copied. Synchronous,
+    /// without I/O; see [`Records::read`] for what `look` may do.
+    ///
+    /// ```
+    /// # fn example(users: &layerstore::Map<std::collections::BTreeMap<String, String>>) -> Result<(), layerstore::Error> {
+    /// use layerstore::Value;
+    ///
+    /// let is_admin = users.read("alice", |record| {
+    ///     let role = record.value().value().and_then(|value| value.at(["role"]));
+    ///     role == Some(&Value::from("admin"))
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidKey`] when the key cannot be one.
+    pub fn read<R>(&self, key: impl IntoKey, look: impl FnOnce(&Record) -> R) -> Result<TryGet<R>, Error> {
+        Ok(self.records.read(&key.into_key()?, look))
     }
 
     /// Reads several values, in the order given, with one load of what is not in memory.

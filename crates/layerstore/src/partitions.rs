@@ -78,7 +78,10 @@ impl Partitions {
 
     /// Returns the store of a key.
     pub(crate) fn of(&self, key: &Key) -> &Arc<dyn RecordStore> {
-        &self.stores[self.index_of(key)]
+        match self.stores.as_slice() {
+            [only] => only,
+            stores => &stores[self.index_of(key)],
+        }
     }
 
     /// Tells whether writes may go ahead.

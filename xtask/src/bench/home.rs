@@ -15,6 +15,8 @@ const MEMBER: &str = "layerstore-benches";
 #[derive(Debug)]
 pub(super) struct Home {
     pub(super) groups: Vec<String>,
+    /// What a group needs beside memory has its name.
+    features: Vec<String>,
     /// The lock file that its groups are built with.
     pub(super) lock: PathBuf,
     /// What tells cargo which package, and where to build it.
@@ -31,6 +33,7 @@ impl Home {
         let package = workspace.packages.iter().find(|package| package.name == MEMBER);
         Self {
             groups: package.map(|package| package.benches.clone()).unwrap_or_default(),
+            features: package.map(|package| package.features.clone()).unwrap_or_default(),
             lock: workspace.root.join("Cargo.lock"),
             scope: ["--package", MEMBER].map(OsString::from).into(),
         }
@@ -46,6 +49,7 @@ impl Home {
                 .into_iter()
                 .flat_map(|package| package.benches)
                 .collect(),
+            features: Vec::new(),
             lock: dir.join("Cargo.lock"),
             scope: vec![
                 "--manifest-path".into(),
@@ -59,7 +63,9 @@ impl Home {
     /// Prepares a run of a group.
     pub(super) fn bench(&self, workspace: &Workspace, group: &str) -> Process {
         let cargo = Process::cargo(&workspace.root).args(["bench", "--bench", group]);
-        cargo.args(self.scope.clone())
+        let feature = self.features.iter().filter(|feature| *feature == group);
+        let features = feature.flat_map(|feature| ["--features", feature.as_str()]);
+        cargo.args(features).args(self.scope.clone())
     }
 }
 

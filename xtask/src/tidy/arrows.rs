@@ -29,6 +29,7 @@ pub(super) const ARROWS: [(&str, &[&str]); 19] = [
             "layerstore",
             "record",
             "engine",
+            "record-store",
             "data-store",
             "embedded",
             "postgres",

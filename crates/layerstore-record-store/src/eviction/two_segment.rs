@@ -57,9 +57,11 @@ impl EvictionPolicy for TwoSegment {
             PROBATION_CEILING.. => is_on_probation(one),
             _ => true,
         };
-        let worst = candidates.iter().enumerate().filter(|(_, one)| eligible(one));
-        worst
-            .max_by(|(_, one), (_, other)| worth(one).total_cmp(&worth(other)))
+        let eligible = candidates.iter().enumerate().filter(|(_, one)| eligible(one));
+        // Each is weighed once, not once a comparison: a logarithm takes as long as all else here.
+        let weighed = eligible.map(|(index, one)| (index, worth(one)));
+        weighed
+            .max_by(|(_, one), (_, other)| one.total_cmp(other))
             .map(|(index, _)| index)
     }
 
