@@ -161,7 +161,7 @@ impl Entry {
             .expiry(draft.expiry)
             .build();
         if let Some(live) = live {
-            record.access().carry_over(live.access());
+            record.access().carry_over_at(live.access(), self.now);
         }
         self.record = Some(Arc::new(record));
         self.record.clone()
