@@ -430,6 +430,13 @@ pub(crate) const PROOFS: &[Proof] = &[
         "r14_",
         "the change feed against a model, and its numbers under threads",
     ),
+    proof(
+        "observers",
+        "M8",
+        "layerstore-query",
+        "m8_",
+        "indexes of both kinds and modes and live queries equal a full scan at every step, with expiry, eviction, loads, blind sets, backups, clears and resets",
+    ),
 ];
 
 pub(super) const fn proof(
