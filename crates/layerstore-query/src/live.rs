@@ -61,6 +61,13 @@ struct State {
     ended: bool,
 }
 
+impl State {
+    /// Tells whether what is told counts: not before it was built, nor when it has to be built anew.
+    fn is_kept_up(&self) -> bool {
+        matches!(self.phase, Phase::Building | Phase::Ready)
+    }
+}
+
 impl LiveQuery {
     /// Starts a live query with default bounds; the scope of the query is always all records.
     pub fn builder(name: impl Into<String>, map: MapName, query: Query) -> LiveQueryBuilder {
@@ -184,7 +191,8 @@ impl LiveQuery {
     }
 
     fn tell(&self, state: &mut State, changes: Vec<(Key, LiveChange)>) {
-        if changes.is_empty() {
+        // While it is built nobody follows it: who subscribes afterwards is given the result.
+        if changes.is_empty() || state.phase != Phase::Ready {
             return;
         }
         for (key, change) in changes {
@@ -197,6 +205,9 @@ impl LiveQuery {
         // Judged before the lock: writers of other keys do not wait for it.
         let place = self.place(key, record);
         let mut state = lock(&self.state);
+        if !state.is_kept_up() {
+            return Ok(());
+        }
         state.window.note(key);
         self.take_over(&mut state, key, place.map(|place| (place, partition, record)));
         self.check_bound(&mut state)

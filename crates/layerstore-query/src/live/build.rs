@@ -35,6 +35,9 @@ impl LiveQuery {
 
     fn begin(&self) -> Generation {
         let mut state = lock(&self.state);
+        if state.phase == Phase::Ready {
+            self.doubt(&mut state, "it is being built anew");
+        }
         state.phase = Phase::Building;
         state.generation.rise()
     }
@@ -87,6 +90,11 @@ impl LiveQuery {
             });
         }
         state.phase = Phase::Ready;
+        // Who followed it before has a result to take now.
+        if state.events.next_number() > 1 {
+            state.events.skip();
+            self.changed.send_replace(());
+        }
         Ok(())
     }
 }

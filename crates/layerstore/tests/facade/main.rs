@@ -18,6 +18,7 @@ mod life;
 mod log;
 #[cfg(any(feature = "write-behind", all(feature = "tiered", feature = "fs")))]
 mod opening;
+mod questions;
 mod restarts;
 mod settings;
 mod thread_safety;
