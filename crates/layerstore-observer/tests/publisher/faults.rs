@@ -22,7 +22,7 @@ fn u3_a_handler_that_panics_or_fails_is_reported_by_name_and_goes_on() {
         let PublishedItem::Event(event) = item else {
             return Err("a lag");
         };
-        match event.mutation.key().map(|key| key.as_str()) {
+        match event.mutation.key().map(layerstore_record::Key::as_str) {
             Some("panic") => panic!("as it is told"),
             Some("fail") => Err("no connection"),
             _ => {

@@ -1,9 +1,5 @@
 //! The event publisher: topics, bounds, faults by name, and nobody who waits.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "an unexpected answer ends the test, in the helpers of tests too"
-)]
+#![expect(clippy::unwrap_used, reason = "an unexpected answer ends the test")]
 
 mod faults;
 mod queues;
@@ -58,7 +54,7 @@ fn read(subscriber: &mut Subscriber) -> Vec<String> {
     while let Ok(Some(item)) = subscriber.try_next() {
         read.push(match item {
             PublishedItem::Event(event) => {
-                let of = event.mutation.key().map_or("all", |key| key.as_str());
+                let of = event.mutation.key().map_or("all", Key::as_str);
                 format!("{} {of}", event.number)
             }
             PublishedItem::Lagged { from, to } => format!("{from}-{to}"),
