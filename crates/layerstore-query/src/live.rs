@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::error::QueryError;
 use crate::index::{Generation, Phase, Window, lock};
 use crate::order::Place;
+use crate::pages::Found;
 use crate::query::Query;
 use event_log::EventLog;
 use outcome_set::OutcomeSet;
@@ -152,7 +153,7 @@ impl LiveQuery {
     }
 
     /// Copies the result, with the number of the next event.
-    fn result(&self) -> Result<(Vec<(Key, Arc<Record>)>, u64), QueryError> {
+    fn result(&self) -> Result<(Found, u64), QueryError> {
         let mut state = lock(&self.state);
         self.end_due(&mut state);
         match state.phase {

@@ -13,6 +13,9 @@ use crate::index::Scope;
 /// How many records a page has: some milliseconds of a data store, and some 256 KB of typical records.
 pub(crate) const PAGE: usize = 1_000;
 
+/// Records as they were read, with their keys.
+pub(crate) type Found = Vec<(Key, Arc<Record>)>;
+
 /// Where a reader of one partition stands.
 #[derive(Debug, Clone)]
 pub(crate) enum Pages {
@@ -34,7 +37,7 @@ impl Pages {
     pub(crate) async fn read(
         self,
         store: &dyn RecordStore,
-    ) -> Result<(Vec<(Key, Arc<Record>)>, Option<Self>), RecordStoreError> {
+    ) -> Result<(Found, Option<Self>), RecordStoreError> {
         match self {
             Self::Stored(start) => {
                 let page = store.scan_page(ScanRequest::first(PAGE).from(start)).await?;
