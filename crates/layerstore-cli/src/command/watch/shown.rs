@@ -65,11 +65,11 @@ fn object(change: &Change) -> String {
 
 /// Returns the record that the key has now, where it has one.
 fn record(event: &OwnedEvent) -> Option<&Record> {
-    let record = match event {
-        OwnedEvent::Put { record, .. }
-        | OwnedEvent::Update { record, .. }
-        | OwnedEvent::ReplicationPut { record, .. } => record,
-        _ => return None,
+    let (OwnedEvent::Put { record, .. }
+    | OwnedEvent::Update { record, .. }
+    | OwnedEvent::ReplicationPut { record, .. }) = event
+    else {
+        return None;
     };
     (!record.is_tombstone()).then_some(record)
 }
