@@ -9,16 +9,17 @@ use serde::{Deserialize, Serialize};
 
 /// What is known of a player.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct Player {
+pub(crate) struct Player {
     /// How many points.
-    pub points: u64,
+    pub(crate) points: u64,
     /// The clubs that the player is in.
-    pub clubs: Vec<String>,
+    pub(crate) clubs: Vec<String>,
 }
 
 /// Shows both.
+#[expect(clippy::print_stdout, reason = "an example shows what it does")]
 #[tokio::main]
-pub async fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let store = Layerstore::builder().in_memory().build().await?;
     let players = store.map::<Player>("players")?;
     for line in run(&players).await? {
@@ -28,7 +29,7 @@ pub async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Plays a little, and returns what a watcher of the three best was told.
-pub async fn run(players: &Map<Player>) -> Result<Vec<String>, Box<dyn Error>> {
+pub(crate) async fn run(players: &Map<Player>) -> Result<Vec<String>, Box<dyn Error>> {
     for (name, points) in [("ada", 50), ("bob", 40), ("cy", 30), ("di", 20)] {
         score(players, name, points).await?;
     }
