@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Rm(One),
     /// Show records in key order
     Scan(Scan),
+    /// Apply changes from standard input, and show each change of a map as it happens
+    Watch(Watch),
     /// Count records and bytes, map by map
     Stat,
     /// Open the store, read from every map, and show what is configured
@@ -154,6 +156,25 @@ pub(crate) struct Scan {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = WATCHED)]
+pub(crate) struct Watch {
+    /// The map
+    #[arg(long, value_name = "MAP")]
+    pub(crate) map: String,
+    /// Show only keys that begin so
+    #[arg(long, default_value = "")]
+    pub(crate) prefix: String,
+    /// Go on after the end of standard input, until Ctrl-C
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+const WATCHED: &str = "\
+A store has one writing process at a time, and this is it: shown is what comes from standard input, and what ends by itself. Each
+line of it is a JSON object: {\"key\": K, \"value\": V} puts, {\"event\": \"remove\", \"key\": K} removes, {\"event\": \"clear\"} removes all.
+What --json shows can be given to another watch.";
 
 #[derive(Debug, Args)]
 #[command(after_help = STORES)]

@@ -124,6 +124,10 @@ impl MutationObserver for CompositeObserver {
         &self.name
     }
 
+    fn listens(&self) -> bool {
+        !self.is_empty()
+    }
+
     fn on_mutation(&self, mutation: &Mutation<'_>) -> Result<(), ObserverError> {
         let mut first: Option<ObserverError> = None;
         for member in self.members().iter() {
@@ -169,7 +173,7 @@ impl fmt::Debug for CompositeObserver {
 }
 
 /// Drops what a panic carried; a payload may itself panic when it is dropped.
-fn discard(payload: Box<dyn Any + Send>) {
+pub(crate) fn discard(payload: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(move || drop(payload))) {
         std::mem::forget(again);
     }

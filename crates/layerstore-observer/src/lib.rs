@@ -11,6 +11,7 @@ mod metrics_observer;
 mod mutation;
 mod observer;
 mod owned;
+mod publisher;
 mod resident;
 
 pub use access_times::AccessTimes;
@@ -28,3 +29,8 @@ pub use metrics_observer::{MUTATIONS_TOTAL, MetricsObserver, RESIDENT_RECORDS};
 pub use mutation::{Mutation, MutationEvent, Ownership, PreviousValue, RemoveReason};
 pub use observer::{MutationObserver, ObserverError};
 pub use owned::{OwnedEvent, OwnedMutation, OwnedPrevious};
+pub use publisher::{
+    DEFAULT_MAX_SUBSCRIBERS, DEFAULT_QUEUE_COST, DEFAULT_QUEUE_EVENTS, DEFAULT_STALL_AFTER, EventKind,
+    EventPublisher, EventPublisherBuilder, PublishError, Published, PublishedItem, Subscriber,
+    SubscriberFault, SubscriberStatus, Topic,
+};

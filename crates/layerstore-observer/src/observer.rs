@@ -13,6 +13,11 @@ pub trait MutationObserver: Send + Sync + 'static {
     /// Returns the name under which errors and metrics speak of this observer. It never changes.
     fn name(&self) -> &str;
 
+    /// Tells whether there is anybody to tell: where there is not, callers may spare themselves the telling.
+    fn listens(&self) -> bool {
+        true
+    }
+
     /// Takes note of a mutation.
     ///
     /// # Errors

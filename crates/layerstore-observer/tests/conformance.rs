@@ -9,8 +9,8 @@ mod reading;
 use std::sync::Arc;
 
 use layerstore_observer::{
-    AccessTimes, ChangeFeed, CompositeObserver, FnObserver, MerkleObserver, MetricsObserver, Mutation,
-    MutationEvent, MutationObserver, NameTaken, ObserverError, PreviousValue, RemoveReason,
+    AccessTimes, ChangeFeed, CompositeObserver, EventPublisher, FnObserver, MerkleObserver, MetricsObserver,
+    Mutation, MutationEvent, MutationObserver, NameTaken, ObserverError, PreviousValue, RemoveReason, Topic,
 };
 use layerstore_record::{MapName, Provenance, Record, RecordValue, SystemClock};
 use layerstore_testkit::observer::{FailingObserver, PanickingObserver, RecordingObserver, every_event};
@@ -45,6 +45,12 @@ observer_conformance!(merkle_that_is_complete, {
     let observer = MerkleObserver::new("merkle", MapName::new("conformance").unwrap(), 0);
     observer.rebuild().finish().unwrap();
     Arc::new(observer)
+});
+observer_conformance!(publisher, {
+    let publisher = Arc::new(EventPublisher::builder("events").build());
+    // Somebody whose queue fills up, and who takes nothing.
+    std::mem::forget(publisher.subscribe("nobody", Topic::everything()).unwrap());
+    publisher
 });
 observer_conformance!(empty_composite, Arc::new(CompositeObserver::new("composite")));
 observer_conformance!(nested_composite, {
@@ -252,4 +258,14 @@ fn the_example_of_an_own_observer_runs_and_its_index_follows_the_map() {
 #[test]
 fn the_example_of_reading_a_change_feed_runs() {
     assert!(reading::main().is_ok());
+}
+
+#[test]
+fn a_composite_listens_while_somebody_in_it_is_to_be_told() {
+    let composite = CompositeObserver::new("composite");
+    assert!(!composite.listens());
+    composite.add(Arc::new(MetricsObserver::new())).unwrap();
+    assert!(composite.listens());
+    let name = composite.names().remove(0);
+    assert!(composite.remove(&name).is_some() && !composite.listens());
 }

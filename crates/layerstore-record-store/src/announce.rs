@@ -76,7 +76,7 @@ impl Announcer {
         (provenance, ownership): (Provenance, Ownership),
         event: MutationEvent<'_>,
     ) -> Option<ObserverError> {
-        let observer = self.observer.as_ref()?;
+        let observer = self.observer.as_ref().filter(|observer| observer.listens())?;
         let mutation = Mutation::new(&self.map, provenance, event)
             .in_partition(self.partition)
             .owned_as(ownership);

@@ -98,6 +98,10 @@ impl RecordStore for DefaultRecordStore {
         self.core.try_get(key)
     }
 
+    fn peek(&self, key: &Key) -> TryGet {
+        self.core.peek(key)
+    }
+
     fn read(&self, key: &Key, reader: &mut dyn FnMut(&Arc<Record>)) -> TryGet<()> {
         self.core.read_in_place(key, reader)
     }

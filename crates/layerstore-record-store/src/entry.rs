@@ -175,7 +175,7 @@ impl Entry {
             .expiry(draft.expiry)
             .build();
         if let Some(live) = live {
-            record.access().carry_over(live.access());
+            record.access().carry_over_at(live.access(), self.now);
         }
         Some(Arc::new(record))
     }

@@ -89,6 +89,10 @@ impl Core {
         self.credit(pass, &record);
         self.memory.put(key, &record, charge, reservation);
         self.absent.forget(key);
+        // To be loaded for a reader is to be read: scans have to know, as of any read that moves the end.
+        if reading == Reading::Now && record.expiry().has_moved(record.access().last_access()) {
+            self.note_moved(key);
+        }
         self.tell_loaded(pass, &record);
         (Some(record), Installed::Yes)
     }

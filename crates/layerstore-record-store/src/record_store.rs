@@ -81,6 +81,9 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Reads a record as far as memory knows, counting a hit. Synchronous, without I/O.
     fn try_get(&self, key: &Key) -> TryGet;
 
+    /// Reads a record as far as memory knows, without counting a hit: for who looks, and is no reader. Synchronous, without I/O.
+    fn peek(&self, key: &Key) -> TryGet;
+
     /// Reads a record in place as far as memory knows, counting a hit; the reader must not call back into the store.
     fn read(&self, key: &Key, reader: &mut dyn FnMut(&Arc<Record>)) -> TryGet<()>;
 

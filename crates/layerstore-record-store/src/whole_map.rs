@@ -12,6 +12,7 @@ use layerstore_record::{Key, Provenance, Record, RecordValue, Version};
 use crate::core::Core;
 use crate::entry::MAX_ATTEMPTS;
 use crate::error::{RecordErrorKind, RecordStoreError};
+use crate::expiry::end_reason;
 use crate::gate::Barrier;
 use crate::outcome::{CloseReport, Outcome};
 use crate::record_store::Shutdown;
@@ -126,11 +127,27 @@ impl Core {
             };
             start = Bound::Excluded(next);
         }
+        // To the data store these may go on for a while, and memory, which knows better, is dropped.
+        for batch in self.ended_in_memory().chunks(BATCH) {
+            self.remove_below(batch.to_vec()).await?;
+        }
         // What may still land is not there to be found.
         for batch in self.unresolved.all().chunks(BATCH) {
             self.remove_below(batch.to_vec()).await?;
         }
         Ok(())
+    }
+
+    /// Lists what memory knows to have ended: no page of a scan has it.
+    fn ended_in_memory(&self) -> Vec<(Key, RecordValue)> {
+        let now = self.now();
+        let ended = self.resident().into_iter().filter_map(|(key, slot)| match slot {
+            Slot::Resident(record) if end_reason(&record, now).is_some() => {
+                Some((key, record.value().clone()))
+            }
+            Slot::Resident(_) | Slot::Cold => None,
+        });
+        ended.collect()
     }
 
     /// Leaves tombstones of these records in the data store; those in whose way something newer stands are tried again above that.

@@ -63,8 +63,14 @@ impl AccessStats {
 
     /// Takes over the counts of the record that this one replaces.
     pub fn carry_over(&self, from: &Self) {
+        self.carry_over_at(from, from.last_access());
+    }
+
+    /// Takes over the counts of the record that is replaced at `now`: what a reload allowed it for reads that were not persisted, and
+    /// lies ahead, belongs to the period that ends.
+    pub fn carry_over_at(&self, from: &Self, now: Millis) {
         self.hits.store(from.hits(), Ordering::Relaxed);
-        let last = self.last_access().max(from.last_access());
+        let last = self.last_access().max(from.last_access().min(now));
         self.last_access.store(last.0, Ordering::Relaxed);
     }
 }

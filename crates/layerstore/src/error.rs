@@ -1,4 +1,6 @@
 use layerstore_data_store::StoreError;
+use layerstore_observer::NameTaken;
+use layerstore_query::QueryError;
 use layerstore_record::{InvalidKey, InvalidMapName, Key, MapName, ValueError};
 use layerstore_record_store::RecordStoreError;
 use thiserror::Error;
@@ -24,6 +26,12 @@ pub enum Error {
     /// The record store refused or failed.
     #[error(transparent)]
     Records(#[from] RecordStoreError),
+    /// An index or a live query could not be built, or cannot be believed any more.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A map has an index or a live query of that name already.
+    #[error(transparent)]
+    ObserverName(#[from] NameTaken),
     /// A value of the caller's type has no form as a record's value.
     #[error("map {map:?}, key {key:?}: the value cannot be held")]
     Encode {
@@ -65,7 +73,7 @@ impl Error {
     pub fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Store(error) => Some(error),
-            Self::Records(error) => error.store_error(),
+            Self::Records(error) | Self::Query(QueryError::Records(error)) => error.store_error(),
             _ => None,
         }
     }
@@ -75,7 +83,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Store(error) => error.is_retryable(),
-            Self::Records(error) => error.is_retryable(),
+            Self::Records(error) | Self::Query(QueryError::Records(error)) => error.is_retryable(),
             _ => false,
         }
     }

@@ -36,6 +36,10 @@ struct Readme;
 #[doc = include_str!("../../../README.md")]
 struct RepositoryReadme;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/observers.md")]
+struct ObserversPage;
+
 #[cfg(all(doctest, feature = "embedded", feature = "write-behind"))]
 #[doc = include_str!("../../../docs/write-behind.md")]
 struct WriteBehindPage;
@@ -55,10 +59,13 @@ mod data_store_kind;
 mod error;
 mod into_key;
 mod layerstore;
+mod live;
 mod maintenance;
 mod map;
+mod map_observers;
 mod partitions;
 mod preload;
+mod questions;
 mod records;
 mod report;
 mod scan;
@@ -86,6 +93,7 @@ pub use data_store_kind::DataStoreKind;
 pub use error::Error;
 pub use into_key::IntoKey;
 pub use layerstore::Layerstore;
+pub use live::Live;
 pub use map::Map;
 pub use records::Records;
 pub use report::{CloseReport, FlushReport, MapCloseReport};
@@ -104,6 +112,10 @@ pub use layerstore_observer as observer;
 pub use layerstore_opendal as object;
 #[cfg(feature = "postgres")]
 pub use layerstore_postgres as postgres;
+pub use layerstore_query::{
+    self as query, Access, Answer, Direction, Explanation, Field, Index, LiveChange, LiveEvent, LiveItem,
+    LiveSubscription, Path, Predicate, Query, QueryError, field,
+};
 pub use layerstore_record::{
     self as record, Clock, Cost, Expiry, Fields, Key, MAX_DEPTH, MAX_KEY_BYTES, MapName, Millis, NodeId,
     Record, RecordValue, SystemClock, Value, Version,

@@ -314,7 +314,7 @@ impl<T: Serialize + DeserializeOwned> Map<T> {
         encode(self.name(), key, value)
     }
 
-    fn decode(&self, key: &Key, record: &Record) -> Result<T, Error> {
+    pub(crate) fn decode(&self, key: &Key, record: &Record) -> Result<T, Error> {
         decode(self.name(), key, record)
     }
 

@@ -9,6 +9,7 @@ use layerstore_record_store::{
 };
 use tokio::sync::OnceCell;
 
+use crate::map_observers::MapObservers;
 use crate::settings::Resolved;
 use crate::single_flight::SingleFlight;
 
@@ -22,6 +23,7 @@ pub(crate) struct Partitions {
     /// Set once the map was claimed for writing in the data store.
     claimed: OnceCell<()>,
     inserting: Arc<SingleFlight>,
+    observers: Arc<MapObservers>,
     config: RecordStoreConfig,
 }
 
@@ -45,8 +47,10 @@ impl Partitions {
     ) -> Result<Self, BuildError> {
         let partitions =
             (0..settings.partitions).filter_map(|index| Partition::new(index, settings.partitions).ok());
+        let observers = Arc::new(MapObservers::new(observer.cloned()));
         let store = |partition| {
-            let store = factory.create(map, partition, settings.records.clone(), observer.cloned())?;
+            let observer = Arc::clone(&observers) as Arc<dyn MutationObserver>;
+            let store = factory.create(map, partition, settings.records.clone(), Some(observer))?;
             Ok(Arc::new(store) as Arc<dyn RecordStore>)
         };
         Ok(Self {
@@ -54,6 +58,7 @@ impl Partitions {
             stores: partitions.map(store).collect::<Result<_, BuildError>>()?,
             claimed: OnceCell::new(),
             inserting: Arc::default(),
+            observers: Arc::clone(&observers),
             config: settings.records.clone(),
         })
     }
@@ -69,6 +74,11 @@ impl Partitions {
     /// Returns what lets one caller at a time make the value of a key.
     pub(crate) fn inserting(&self) -> Arc<SingleFlight> {
         Arc::clone(&self.inserting)
+    }
+
+    /// Returns who is told of mutations.
+    pub(crate) fn observers(&self) -> Arc<MapObservers> {
+        Arc::clone(&self.observers)
     }
 
     /// Returns how the stores behave.

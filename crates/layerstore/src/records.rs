@@ -4,7 +4,7 @@ use futures::future;
 use futures::stream::Stream;
 use futures::stream::TryStreamExt;
 use layerstore_data_store::{FlushError, ScanRequest};
-use layerstore_record::{Key, MapName, Record, RecordValue, Version};
+use layerstore_record::{Clock, Key, MapName, Record, RecordValue, Version};
 use layerstore_record_store::{
     Compute, MergeSource, NewValue, Outcome, RecordStore, RecordStoreConfig, RecordStoreError,
     RecordStoreStats, TryGet, TrySet, WriteOptions,
@@ -12,6 +12,7 @@ use layerstore_record_store::{
 
 use crate::error::Error;
 use crate::layerstore::Inner;
+use crate::map_observers::MapObservers;
 use crate::partitions::Partitions;
 use crate::scan;
 use crate::single_flight::SingleFlight;
@@ -24,19 +25,28 @@ use crate::single_flight::SingleFlight;
 pub struct Records {
     partitions: Arc<Partitions>,
     /// Keeps the store alive as long as one of its maps is held.
-    _store: Arc<Inner>,
+    store: Arc<Inner>,
 }
 
 impl Records {
     pub(crate) fn new(partitions: Arc<Partitions>, store: Arc<Inner>) -> Self {
-        Self {
-            partitions,
-            _store: store,
-        }
+        Self { partitions, store }
     }
 
     pub(crate) fn inserting(&self) -> Arc<SingleFlight> {
         self.partitions.inserting()
+    }
+
+    pub(crate) fn observers(&self) -> Arc<MapObservers> {
+        self.partitions.observers()
+    }
+
+    pub(crate) fn stores(&self) -> &[Arc<dyn RecordStore>] {
+        self.partitions.all()
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.store.clock)
     }
 
     /// Returns the map's name.

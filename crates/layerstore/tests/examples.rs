@@ -2,6 +2,8 @@
 
 #[path = "../examples/custom_observer.rs"]
 mod custom_observer;
+#[path = "../examples/live_query.rs"]
+mod live_query;
 #[path = "../examples/own_parts.rs"]
 mod own_parts;
 #[expect(
@@ -28,6 +30,26 @@ fn the_examples_run() {
     assert!(slow_source::main().is_ok());
     assert!(custom_observer::main().is_ok());
     assert!(own_parts::main().is_ok());
+    assert!(live_query::main().is_ok());
+}
+
+#[tokio::test]
+async fn the_watcher_of_a_live_query_is_told_who_comes_and_goes() {
+    let store = layerstore::Layerstore::builder()
+        .in_memory()
+        .build()
+        .await
+        .unwrap();
+    let told = live_query::run(&store.map("players").unwrap()).await.unwrap();
+    let expected = [
+        "first ada, bob, cy",
+        "cy leaves",
+        "di enters with 60",
+        "ada leaves",
+        "cy enters with 30",
+        "rowing bob, cy",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[tokio::test]

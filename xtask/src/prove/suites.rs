@@ -451,6 +451,13 @@ pub(crate) const PROOFS: &[Proof] = &[
         "m9_",
         "two to five replicas under lost, repeated, late and overtaken calls: equal in the end, no removed record back",
     ),
+    proof(
+        "observers",
+        "M10",
+        "layerstore-query",
+        "m10_",
+        "indexes of both kinds and modes and live queries equal a full scan at every step, with expiry, eviction, loads, blind sets, backups, clears and resets",
+    ),
 ];
 
 pub(super) const fn proof(

@@ -3,7 +3,7 @@
 use crate::workspace::{Dependency, Package, Workspace};
 
 /// Each crate of ours and what it may import of ours, without the `layerstore-` that all of them carry.
-pub(super) const ARROWS: [(&str, &[&str]); 19] = [
+pub(super) const ARROWS: [(&str, &[&str]); 20] = [
     ("record", &[]),
     ("engine", &["record"]),
     ("observer", &["record"]),
@@ -17,6 +17,10 @@ pub(super) const ARROWS: [(&str, &[&str]); 19] = [
     ("write-behind", &["record", "data-store"]),
     ("tiered", &["record", "data-store"]),
     ("record-store", &["record", "engine", "observer", "data-store"]),
+    (
+        "query",
+        &["record", "engine", "observer", "data-store", "record-store"],
+    ),
     ("sync", &["record", "observer", "data-store", "record-store"]),
     ("layerstore", &ALL),
     ("cli", &["layerstore"]),
@@ -42,7 +46,7 @@ pub(super) const ARROWS: [(&str, &[&str]); 19] = [
 ];
 
 /// What the facade may import: everything but the testkit. The testkit may import the same.
-pub(super) const ALL: [&str; 14] = [
+pub(super) const ALL: [&str; 15] = [
     "record",
     "engine",
     "observer",
@@ -56,6 +60,7 @@ pub(super) const ALL: [&str; 14] = [
     "write-behind",
     "tiered",
     "record-store",
+    "query",
     "sync",
 ];
 

@@ -12,6 +12,7 @@ mod rm;
 mod scan;
 mod stat;
 mod verify;
+mod watch;
 #[cfg(feature = "write-behind")]
 mod write_behind;
 
@@ -31,6 +32,8 @@ pub(crate) async fn run(place: &Place, form: Form, command: Command) -> Result<E
     match command {
         // An import ends by itself on Ctrl-C, with a report of what is durable.
         Command::Import(args) => import::run(place, form, args).await,
+        // So does a watch, once everything is shown.
+        Command::Watch(args) => watch::run(place, form, args).await,
         // So does a copy.
         Command::Copy(args) => copy::run(place, form, args).await,
         // It needs no store.
@@ -71,6 +74,7 @@ fn check(command: &Command) -> Result<(), Failure> {
         Command::Import(args) => map_name(&args.map),
         Command::Export(args) => map_name(&args.map),
         Command::Scan(args) => map_name(&args.map),
+        Command::Watch(args) => map_name(&args.map),
         Command::Get(args) | Command::Rm(args) => {
             map_name(&args.map)?;
             get::key(&args.key).map(drop)
@@ -95,7 +99,7 @@ pub(crate) fn map_name(text: &str) -> Result<(), Failure> {
 
 async fn with(store: &Layerstore, place: &Place, form: Form, command: Command) -> Result<Exit, Failure> {
     match command {
-        Command::Import(_) | Command::Copy(_) => Ok(Exit::Done),
+        Command::Import(_) | Command::Copy(_) | Command::Watch(_) => Ok(Exit::Done),
         #[cfg(feature = "write-behind")]
         Command::Log(_) => Ok(Exit::Done),
         #[cfg(feature = "write-behind")]

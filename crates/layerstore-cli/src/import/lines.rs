@@ -1,10 +1,10 @@
 use std::io::{self, BufRead};
 
 /// The longest line, in bytes: 16 MiB, far above any record worth keeping in memory, and far below what hurts.
-pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
+pub(crate) const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// Reads lines with their numbers, holding one line at a time and no more than [`MAX_LINE_BYTES`] of it.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     reader: R,
     number: u64,
     line: Vec<u8>,
@@ -13,7 +13,7 @@ pub(super) struct Lines<R> {
 
 /// What a line is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     /// Its text, without the line ending.
     Text(&'a str),
     /// Longer than the limit; it was skipped.
@@ -23,7 +23,7 @@ pub(super) enum Line<'a> {
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         Self::with_max(reader, MAX_LINE_BYTES)
     }
 
@@ -37,7 +37,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Reads the next line with its number, from 1; `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
         self.line.clear();
         let Some(is_whole) = self.fill()? else {
             return Ok(None);

@@ -11,7 +11,7 @@ mod batch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod key;
-mod lines;
+pub(crate) mod lines;
 mod progress;
 mod rejects;
 mod report;

@@ -19,5 +19,6 @@ mod stores;
 mod terminal;
 #[cfg(all(feature = "tiered", feature = "fs"))]
 mod tiered;
+mod watch;
 #[cfg(feature = "write-behind")]
 mod write_behind;

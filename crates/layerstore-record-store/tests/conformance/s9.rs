@@ -307,6 +307,25 @@ async fn s9_partitions_keep_to_their_own_keys_and_their_number_may_change() {
     assert_eq!(again[0].count().await.unwrap(), 200 - third);
 }
 
+#[tokio::test]
+async fn s9_clearing_a_partition_removes_what_has_ended_and_the_data_store_would_give_back() {
+    let clock = ManualClock::new();
+    let below = Arc::new(InMemoryDataStore::new(clock.shared()));
+    let hlc = Arc::new(layerstore_record::Hlc::new(NodeId(1), clock.shared()));
+    let engines = Arc::new(|_: &_, _| Arc::new(HashMapEngine::new()) as Arc<dyn StorageEngine>);
+    let factory = RecordStoreFactory::with_hlc(engines, below, hlc);
+    let partition = Partition::new(Partition::index_of(&key("a"), 2), 2).unwrap();
+    let store = factory.create(&map(), partition, config(), None).unwrap();
+    store.init().await.unwrap();
+    store.set(&key("a"), 1.into(), &idle(100)).await.unwrap();
+    // Ended here, and for another 20 ms not to the data store, which takes an idle deadline late and never early.
+    clock.advance(std::time::Duration::from_millis(100));
+    assert_eq!(store.get(&key("a")).await.unwrap(), None);
+    store.delete_all().await.unwrap();
+    assert_eq!(store.get(&key("a")).await.unwrap(), None, "it is not back");
+    assert_eq!(store.count().await.unwrap(), 0);
+}
+
 /// A number whose key lies in this partition of sixteen.
 fn of_partition(index: u32) -> u64 {
     (0..200)
@@ -320,6 +339,7 @@ async fn s9_only_reads_count_as_hits_and_keep_a_record_alive() {
         stage.store.set(&key("a"), 1.into(), &idle(100)).await.unwrap();
         stage.advance(60);
         assert!(stage.store.contains(&key("a")).await.unwrap());
+        assert!(stage.store.peek(&key("a")).hit().is_some());
         assert_eq!(stage.store.count().await.unwrap(), 1);
         assert_eq!(scan(&*stage.store, ScanRequest::first(5)).await.len(), 1);
         let a = stage.resident("a").unwrap();

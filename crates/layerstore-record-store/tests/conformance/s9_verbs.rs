@@ -147,6 +147,7 @@ async fn act(verb: &str, stage: &Stage) {
         "partition" => assert_eq!(store.partition(), 0),
         "init" => store.init().await.unwrap(),
         "try_get" => drop(store.try_get(k)),
+        "peek" => drop(store.peek(k)),
         "read" => drop(store.read(k, &mut |_| ())),
         "get" => drop(store.get(k).await.unwrap()),
         "get_all" => drop(store.get_all(std::slice::from_ref(k)).await.unwrap()),

@@ -20,6 +20,7 @@ mod log;
 mod opening;
 mod preload;
 mod reads;
+mod questions;
 mod restarts;
 mod settings;
 mod thread_safety;

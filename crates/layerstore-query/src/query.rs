@@ -1,0 +1,230 @@
+mod explain;
+mod plan;
+mod selection;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use layerstore_record::{Key, Record};
+use layerstore_record_store::{RecordStoreError, TryGet};
+
+use crate::index::{Index, Scope};
+use crate::order::{Direction, Order};
+use crate::pages::{PAGE, Pages};
+use crate::partitions::Partitions;
+use crate::path::Path;
+use crate::predicate::Predicate;
+use plan::Plan;
+use selection::Selection;
+
+pub use explain::{Access, Explanation};
+
+/// Asks for records by what they hold: which, in what order, and how many. Everything, in key order, unless told otherwise.
+///
+/// What is in memory is looked at without counting as a read. What an index finds and memory does not have is read from the data
+/// store, and stays in memory as any read does; reading through everything leaves memory as it is.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Query {
+    pub(crate) predicate: Predicate,
+    pub(crate) order: Option<Order>,
+    pub(crate) limit: Option<usize>,
+    scope: Scope,
+}
+
+/// What a query found, and how.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The records, in the order asked for.
+    pub records: Vec<(Key, Arc<Record>)>,
+    /// How they were found.
+    pub explanation: Explanation,
+}
+
+impl Query {
+    /// Asks for the records that this means.
+    pub fn of(predicate: Predicate) -> Self {
+        Self {
+            predicate,
+            order: None,
+            limit: None,
+            scope: Scope::Stored,
+        }
+    }
+
+    /// Orders them by the values at a path, in the order of [`Term`](crate::Term), and by key where those are equal. Records without a value there come
+    /// last; of several values the first in the direction counts.
+    pub fn order_by(mut self, path: impl Into<Path>, direction: Direction) -> Self {
+        let path = path.into();
+        self.order = Some(Order { path, direction });
+        self
+    }
+
+    /// Asks for so many at most, the first ones.
+    pub fn limit(mut self, records: usize) -> Self {
+        self.limit = Some(records);
+        self
+    }
+
+    /// Asks for what is in memory alone; nothing is read from the data store.
+    pub fn resident(mut self) -> Self {
+        self.scope = Scope::Resident;
+        self
+    }
+
+    /// Answers the query, by an index where one of these serves.
+    ///
+    /// # Errors
+    /// When records cannot be read: an answer is whole or an error.
+    pub async fn run(
+        &self,
+        partitions: &Partitions,
+        indexes: &[Arc<Index>],
+    ) -> Result<Answer, RecordStoreError> {
+        let mut reading = Reading {
+            query: self,
+            partitions,
+            selection: Selection::new(self.limit),
+            examined: 0,
+        };
+        let plan = Plan::of(&self.predicate, indexes, self.scope);
+        let access = match plan {
+            Some(plan) => {
+                let keys = plan.find();
+                reading.by_key(keys, &plan).await?;
+                // What came into doubt while it was asked may have missed some.
+                if plan.stands() {
+                    plan.access()
+                } else {
+                    reading.restart();
+                    reading.through_everything().await?;
+                    Access::Everything
+                }
+            }
+            None => {
+                reading.through_everything().await?;
+                Access::Everything
+            }
+        };
+        Ok(reading.answer(access))
+    }
+}
+
+/// A query under way.
+struct Reading<'a> {
+    query: &'a Query,
+    partitions: &'a Partitions,
+    selection: Selection,
+    examined: usize,
+}
+
+impl Reading<'_> {
+    /// Looks at the records of these keys.
+    async fn by_key(&mut self, keys: Vec<Key>, plan: &Plan<'_>) -> Result<(), RecordStoreError> {
+        for some in keys.chunks(PAGE) {
+            let gone = self.look_at(some).await?;
+            self.forget(&gone, plan).await?;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Judges the records of these keys; returns the keys that have none.
+    async fn look_at(&mut self, keys: &[Key]) -> Result<Vec<Key>, RecordStoreError> {
+        let mut gone = Vec::new();
+        let mut elsewhere: Vec<Vec<Key>> = vec![Vec::new(); self.partitions.all().len()];
+        for key in keys {
+            let Some(store) = self.partitions.of(key) else {
+                continue;
+            };
+            match store.peek(key) {
+                TryGet::Hit(record) => self.judge(key, record),
+                TryGet::NeedsLoad if self.query.scope == Scope::Stored => {
+                    elsewhere[self.partitions.index_of(key)].push(key.clone());
+                }
+                TryGet::Absent | TryGet::NeedsLoad => gone.push(key.clone()),
+            }
+        }
+        for (store, keys) in self.partitions.all().iter().zip(elsewhere) {
+            if keys.is_empty() {
+                continue;
+            }
+            for (key, record) in keys.iter().zip(store.get_all(&keys).await?) {
+                match record {
+                    Some(record) => self.judge(key, record),
+                    None => gone.push(key.clone()),
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Has indexes forget keys that led nowhere, where they were told nothing of them since: observers do not hear of all that
+    /// ends out of memory.
+    async fn forget(&mut self, gone: &[Key], plan: &Plan<'_>) -> Result<(), RecordStoreError> {
+        for index in plan.indexes() {
+            let stamped = gone.iter().filter_map(|key| Some((key, index.stamp(key)?)));
+            for (key, stamp) in stamped.collect::<Vec<_>>() {
+                if !self.is_there(key, index.scope()).await? {
+                    index.drop_unchanged(key, stamp);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_there(&self, key: &Key, scope: Scope) -> Result<bool, RecordStoreError> {
+        let Some(store) = self.partitions.of(key) else {
+            return Ok(false);
+        };
+        match (store.peek(key), scope) {
+            (TryGet::Hit(_), _) => Ok(true),
+            (TryGet::Absent, _) | (_, Scope::Resident) => Ok(false),
+            (TryGet::NeedsLoad, Scope::Stored) => store.contains(key).await,
+        }
+    }
+
+    async fn through_everything(&mut self) -> Result<(), RecordStoreError> {
+        // What is in memory may be shown twice, and have changed in between: the first showing counts.
+        let mut shown: HashSet<Key, RandomState> = HashSet::default();
+        let is_resident = self.query.scope == Scope::Resident;
+        for store in self.partitions.all() {
+            let mut next = Some(Pages::first(self.query.scope));
+            while let Some(pages) = next.take() {
+                let (records, after) = pages.read(&**store).await?;
+                next = after;
+                for (key, record) in records {
+                    if !is_resident || shown.insert(key.clone()) {
+                        self.judge(&key, record);
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, key: &Key, record: Arc<Record>) {
+        self.examined += 1;
+        if self.query.predicate.holds(&record) {
+            self.selection.offer(self.query.order.as_ref(), key, record);
+        }
+    }
+
+    fn restart(&mut self) {
+        self.selection = Selection::new(self.query.limit);
+        self.examined = 0;
+    }
+
+    fn answer(self, access: Access) -> Answer {
+        let records = self.selection.into_records();
+        let explanation = Explanation {
+            access,
+            examined: self.examined,
+            returned: records.len(),
+        };
+        Answer { records, explanation }
+    }
+}
