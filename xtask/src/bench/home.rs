@@ -33,7 +33,9 @@ impl Home {
         let package = workspace.packages.iter().find(|package| package.name == MEMBER);
         Self {
             groups: package.map(|package| package.benches.clone()).unwrap_or_default(),
-            features: package.map(|package| package.features.clone()).unwrap_or_default(),
+            features: package
+                .map(|package| package.features.clone())
+                .unwrap_or_default(),
             lock: workspace.root.join("Cargo.lock"),
             scope: ["--package", MEMBER].map(OsString::from).into(),
         }

@@ -19,8 +19,8 @@ mod log;
 #[cfg(any(feature = "write-behind", all(feature = "tiered", feature = "fs")))]
 mod opening;
 mod preload;
-mod reads;
 mod questions;
+mod reads;
 mod restarts;
 mod settings;
 mod thread_safety;
