@@ -79,7 +79,7 @@ impl Subjects {
         let facade = async |_| self.time(Duration::ZERO, |key| is_hit(&self.facade.try_get(key)));
         let what = "try_get through the facade, against the direct call and 10 ns";
         group.compare_times(case(what), facade, direct).await?;
-        let look = |key: &Key| is_hit(&self.facade.read(key, |record| record.version()));
+        let look = |key: &Key| is_hit(&self.facade.read(key, layerstore::Record::version));
         let facade = async |_| self.time(Duration::ZERO, look);
         let read = |key: &Key| {
             let mut version = None;

@@ -14,7 +14,7 @@ async fn a_read_in_place_sees_the_record_that_memory_holds_and_adds_no_owner() {
     let users = store.map::<User>("users").unwrap();
     let version = users.set("alice", &user("Alice", 3)).await.unwrap();
     assert_eq!(
-        users.read("alice", |record| record.version()).unwrap(),
+        users.read("alice", layerstore::Record::version).unwrap(),
         TryGet::Hit(version)
     );
     let visits = users.read("alice", |record| {
@@ -85,7 +85,7 @@ async fn a_write_that_waits_for_nothing_is_done_when_its_future_is_first_polled(
     let set = futures::FutureExt::now_or_never(records.set(&key, "two".into(), &options));
     let version = set.unwrap().unwrap().version.unwrap();
     assert_eq!(
-        records.read(&key, |record| record.version()),
+        records.read(&key, layerstore::Record::version),
         TryGet::Hit(version)
     );
     close(store).await;
