@@ -36,10 +36,6 @@ struct Readme;
 #[doc = include_str!("../../../README.md")]
 struct RepositoryReadme;
 
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/observers.md")]
-struct ObserversPage;
-
 #[cfg(all(doctest, feature = "embedded", feature = "write-behind"))]
 #[doc = include_str!("../../../docs/write-behind.md")]
 struct WriteBehindPage;

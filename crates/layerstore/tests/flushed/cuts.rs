@@ -138,8 +138,8 @@ async fn cut(proxy: &TcpProxy, cut: Cut, mut before: u64) {
             proxy.cut();
         }
         Cut::BeforeReply => {
-            // The reply to a batch of writes: what is inserted is counted by a SELECT around it.
-            let mut completes = postgres::completes("SELECT");
+            // The reply to a batch of writes, which says how many were made.
+            let mut completes = postgres::completes("INSERT");
             let reply = proxy.at(Direction::ToClient, move |message| nth(completes(message)));
             reply.cut();
             reply.reached().await;
