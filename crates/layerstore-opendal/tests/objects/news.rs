@@ -66,7 +66,7 @@ async fn what_a_write_expects_is_compared_with_what_is_there_also_where_that_is_
     let (store, _, map) = a_store_that_guesses(1_000..1_010).await;
     let expecting = async |number, expect: Expect| {
         // What was guessed wrong before is made good for.
-        write(&store, &map, number * 10..number * 10 + ENOUGH).await;
+        write(&store, &map, number * 1_000..number * 1_000 + ENOUGH).await;
         let mut write = put(&map, number, 500_000);
         write.expect = Some(expect);
         apply(&store, write).await
