@@ -7,7 +7,7 @@
 //! pinned by the fixtures of this crate. Variants and fields are only appended; every change of layout raises
 //! [`RECORD_FORMAT`]'s version.
 
-mod budget;
+mod cursor;
 mod error;
 mod frame;
 mod wire_record;
