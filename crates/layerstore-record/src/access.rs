@@ -74,3 +74,19 @@ impl AccessStats {
         self.last_access.store(last.0, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_noted_where_they_fit() {
+        let noted = |bytes: u32| {
+            let bytes = usize::try_from(bytes).unwrap();
+            AccessStats::new(Millis(1)).with_heap_bytes(bytes).heap_bytes()
+        };
+        assert_eq!((noted(0), noted(2)), (Some(0), Some(2)));
+        assert!(noted(u32::MAX - 1).is_some());
+        assert_eq!(noted(u32::MAX), None);
+    }
+}

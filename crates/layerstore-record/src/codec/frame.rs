@@ -184,3 +184,14 @@ impl Header {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_says_what_it_was_made_of() {
+        let format = FrameFormat::new(16, 3);
+        assert_eq!((format.kind(), format.newest()), (16, 3));
+    }
+}

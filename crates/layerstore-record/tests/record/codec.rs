@@ -91,7 +91,10 @@ fn r_codec_exactly_64_levels_of_bytes_are_accepted_and_65_refused() {
 
 #[test]
 fn r_codec_a_value_above_the_limit_is_refused_and_leaves_the_buffer_alone() {
-    let fits = Value::Bytes(vec![0; MAX_VALUE_BYTES - 64].into());
+    assert_eq!((MAX_RECORD_BYTES, MAX_VALUE_BYTES), (16 << 20, (16 << 20) - 1024));
+    // Around the bytes stands the shared value: two counts, and the value itself.
+    let fits = Value::Bytes(vec![0; MAX_VALUE_BYTES - 40].into());
+    assert_eq!(record(fits.clone()).value().heap_bytes(), MAX_VALUE_BYTES);
     assert!(decode_record(&encode_record(&record(fits)).unwrap()).is_ok());
     let large = record(Value::Bytes(vec![0; MAX_VALUE_BYTES].into()));
     let mut out = b"before".to_vec();
@@ -119,6 +122,14 @@ fn r_codec_what_takes_more_encoded_than_in_memory_is_refused_where_no_reader_wou
     // In memory there would be room for these: 24 bytes a text.
     let count = MAX_RECORD_BYTES / 25;
     assert!(count * 24 < MAX_VALUE_BYTES);
+    // And this one takes as many bytes as a reader accepts, to the last.
+    let many = vec![Value::from("a text of 23 bytes long"); MAX_RECORD_BYTES / 26];
+    let filled = |bytes: usize| record(vec![many.clone().into(), Value::Bytes(vec![0; bytes].into())]);
+    let left = MAX_RECORD_BYTES - encoded_len(&filled(70_000)).unwrap();
+    let bytes = encode_record(&filled(70_000 + left)).unwrap();
+    assert_eq!(bytes.len(), MAX_RECORD_BYTES);
+    assert!(decode_record(&bytes).is_ok());
+    assert!(encode_record(&filled(70_001 + left)).is_err());
     let refused = [
         encode_record(&texts(count)).err(),
         encoded_len(&texts(count)).err(),
@@ -140,10 +151,18 @@ fn r_codec_what_is_small_in_bytes_and_large_in_memory_is_refused() {
     bytes.extend([8, 252]);
     bytes.extend(1_000_000_u32.to_le_bytes());
     bytes.extend(vec![0; 1_000_000]);
-    assert!(matches!(
-        decode_record(&framed(&bytes)),
-        Err(CodecError::TooLarge { .. })
-    ));
+    let refused = CodecError::TooLarge {
+        bytes: 24_000_000,
+        limit: MAX_VALUE_BYTES,
+    };
+    assert_eq!(decode_record(&framed(&bytes)), Err(refused));
+}
+
+#[test]
+fn r_codec_many_values_side_by_side_are_no_deeper_than_one() {
+    let side_by_side = record(vec![Value::from(vec![Value::Null]); 1_000]);
+    let bytes = encode_record(&side_by_side).unwrap();
+    assert_eq!(decode_record(&bytes).unwrap(), side_by_side);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use allocation_counter::{AllocationInfo, measure};
 use layerstore_record::codec::{
     FRAME_HEADER_BYTES, MAX_RECORD_BYTES, RECORD_FORMAT, decode_record, encode_record, frame,
 };
-use layerstore_record::{Key, Record, RecordValue, Value, Version};
+use layerstore_record::{Fields, Key, Record, RecordValue, Value, Version};
 use layerstore_testkit::proof;
 
 use crate::samples::{any_record, any_text, at};
@@ -55,6 +55,23 @@ fn cloning_a_key_or_sharing_a_record_allocates_nothing() {
     let record = Arc::new(record("value"));
     let (_kept, info) = measured(|| (key.clone(), Arc::clone(&record), record.value().clone()));
     assert_eq!(info.count_total, 0);
+}
+
+#[test]
+fn encoding_a_small_record_asks_for_memory_once_and_for_little_more_than_it_needs() {
+    let field = |name: &str, text: &str| (name.into(), Value::from(text));
+    let fields = Fields::new(vec![
+        field("address", "12345 Long Street, Some Town"),
+        field("email", "customer12345@example.com"),
+        field("name", "Customer Number 12345"),
+        ("orders".into(), 45_u64.into()),
+        field("plan", "team of up to twenty"),
+    ]);
+    let record = record(Value::Map(fields.unwrap()));
+    let (bytes, info) = measured(|| encode_record(&record).unwrap());
+    assert_eq!(info.count_total, 1);
+    let most = u64::try_from(2 * bytes.len()).unwrap();
+    assert!(info.bytes_max <= most, "{} for {}", info.bytes_max, bytes.len());
 }
 
 /// A number above 250, as bincode writes it: the size of what follows, then the number.
