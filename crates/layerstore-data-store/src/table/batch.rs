@@ -82,7 +82,8 @@ impl<T: RecordTable> TableDataStore<T> {
             Ok(answers) => writes.into_iter().map(|(place, _)| place).zip(answers).collect(),
             // The transaction is one: if it fails, so has every write in it.
             Err(error) => {
-                let failed = |write: &Write| WriteResult::Rejected(error.clone().at_key(&write.key));
+                let failed =
+                    |write: &Write| WriteResult::Rejected(error.clone().in_map(map).at_key(&write.key));
                 writes
                     .into_iter()
                     .map(|(place, write)| (place, failed(write)))

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 /// what it is asked, within these bounds:
 ///
 /// - **A map has one transaction at a time.** [`begin`](Self::begin) waits for the transaction of the same map that is under
-///   way, of whatever process, by locking a record of the map (`SELECT … FOR UPDATE`), and sees what that one committed. So
+///   way, of whatever process, by a lock of the map's own (`SELECT … FOR UPDATE`), and sees what that one committed. So
 ///   judging a write and making it are one step.
 /// - **A transaction is all or nothing**, and durable once [`commit`](Self::commit) has returned. One that is dropped is
 ///   undone.

@@ -32,16 +32,16 @@ const LONGEST_CALL_TIMEOUT: Duration = Duration::from_secs(86_400);
 /// Keeps records in a [`RecordTable`]: the contract of data stores over the statements of a table that is there already.
 ///
 /// Every call is a transaction, or a read, of its own; a batch of writes is one transaction for each map in it and each
-/// `batch_records` of them, with one statement that reads what is held and one for each record that is stored. So it is as
-/// quick as the round trips to the database allow: some thousand records a second in batches, and not more.
+/// `batch_records` of them, with one statement that reads what is held and one for each record that is stored. So a
+/// record costs a round trip to the database at least, and a lone write four or five.
 ///
-/// A call ends within the call timeout (a batch: for each of its transactions) as [`Timeout`](crate::ErrorKind::Timeout);
-/// its outcome is unknown where the commit was under way, and whenever a commit failed. Nothing is tried again here: for that there
-/// is `ResilientDataStore`. Needs a tokio runtime with its timer.
+/// A call ends within the call timeout (a batch: for each of its transactions) as [`Timeout`](crate::ErrorKind::Timeout).
+/// Its outcome is unknown where the commit was under way, and whenever a commit failed. Nothing is tried again here: for
+/// that there is `ResilientDataStore`. Needs a tokio runtime with its timer.
 ///
-/// What it refuses, beside what the table refuses: maps and keys that the table has no place for
-/// ([`Rejected`](crate::ErrorKind::Rejected)) or that are beyond its limits ([`TooLarge`](crate::ErrorKind::TooLarge)), and
-/// pages out of byte order ([`Corrupt`](crate::ErrorKind::Corrupt)).
+/// What it refuses, beside what the table refuses: other maps than the table's, text with a NUL where the table holds none
+/// ([`Rejected`](crate::ErrorKind::Rejected)), names and keys beyond its limits
+/// ([`TooLarge`](crate::ErrorKind::TooLarge)), and pages out of byte order ([`Corrupt`](crate::ErrorKind::Corrupt)).
 ///
 /// An example, with its table and a test of each clause, is `examples/existing_table` of `layerstore-postgres`.
 pub struct TableDataStore<T: RecordTable> {
@@ -103,6 +103,7 @@ impl<T: RecordTable> TableDataStore<T> {
     }
 
     /// Returns the table.
+    #[must_use]
     pub fn table(&self) -> &T {
         &self.table
     }

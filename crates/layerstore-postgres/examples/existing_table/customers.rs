@@ -17,14 +17,14 @@ pub(crate) struct Customer {
 /// Keeps the records of one map, `customers`, in the table of that name.
 pub(crate) struct Customers(pub(crate) PgPool);
 
-/// Has the map to itself: it locks the record of `customers_writer`.
+/// Has the table to itself: it locks the one line of `customers_writer`.
 type Turn = PgTransaction<'static>;
 type Found = sqlx::Result<Vec<(Key, Record)>>;
 
 #[async_trait]
 impl RecordTable for Customers {
     const NAME: &'static str = "customers";
-    const HOLDS_NUL: bool = false;
+    const HOLDS_NUL: bool = false; // PostgreSQL takes none in text.
     type Columns = (Customer, RecordColumns);
     type Transaction = Turn;
     type Error = sqlx::Error;
@@ -43,16 +43,18 @@ impl RecordTable for Customers {
 
     async fn load(&self, turn: Option<&mut Turn>, _: &MapName, keys: &[Key]) -> Found {
         let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
-        let found = sqlx::query("SELECT * FROM customers WHERE id = ANY($1)").bind(keys);
+        let found = "SELECT id, email, plan, version, written, removed, ends_at, created_at, updated_at \
+            FROM customers WHERE id = ANY($1)";
         let rows = match turn {
-            Some(turn) => found.fetch_all(&mut **turn).await?,
-            None => found.fetch_all(&self.0).await?,
+            Some(turn) => sqlx::query(found).bind(keys).fetch_all(&mut **turn).await?,
+            None => sqlx::query(found).bind(keys).fetch_all(&self.0).await?,
         };
         rows.iter().map(record).collect()
     }
 
     async fn scan(&self, _: &MapName, range: KeyRange<'_>) -> Found {
-        let page = "SELECT * FROM customers WHERE id >= $1 AND ($2 IS NULL OR id <= $2) ORDER BY id LIMIT $3";
+        let page = "SELECT id, email, plan, version, written, removed, ends_at, created_at, updated_at \
+            FROM customers WHERE id >= $1 AND ($2 IS NULL OR id <= $2) ORDER BY id LIMIT $3";
         let page = sqlx::query(page).bind(range.first).bind(range.last);
         let rows = page.bind(i64::from(range.limit)).fetch_all(&self.0).await?;
         rows.iter().map(record).collect()
