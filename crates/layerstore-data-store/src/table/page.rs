@@ -24,6 +24,12 @@ pub struct KeyRange<'a> {
     pub limit: u32,
 }
 
+impl KeyRange<'_> {
+    fn contains(&self, key: &Key) -> bool {
+        key.as_str() >= self.first && self.last.is_none_or(|last| key.as_str() <= last)
+    }
+}
+
 /// A page of a scan: what the table is asked for, and what of its answer is returned.
 pub(super) struct Page<'a> {
     request: &'a ScanRequest,
@@ -67,7 +73,8 @@ impl<'a> Page<'a> {
     /// Makes the page of the table's answer.
     pub(super) fn answer(&self, found: Vec<(Key, Record)>, now: Millis) -> Result<ScanPage, TableFault> {
         // A table that sorts by the rules of a language would have pages skip records, and quietly.
-        if !found.is_sorted_by(|(one, _), (next, _)| one < next) {
+        let rises = found.is_sorted_by(|(one, _), (next, _)| one < next);
+        if !rises || found.iter().any(|(key, _)| !self.range.contains(key)) {
             let what =
                 "the table's keys are not in byte order: give their column the collation C, or a binary one";
             return Err(TableFault::new(ErrorKind::Corrupt, what));
@@ -157,10 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_out_of_byte_order_is_an_error() {
-        let request = ScanRequest::first(9);
+    fn an_answer_out_of_byte_order_or_range_is_an_error() {
+        let request = ScanRequest::first(9).until(Bound::Excluded(key("b")));
         let page = Page::of(&request, true).unwrap();
-        for keys in [["a", "B"], ["a", "a"]] {
+        for keys in [["a", "B"], ["a", "a"], ["a", "c"]] {
             let fault = page.answer(found(&keys), Millis(0)).unwrap_err();
             assert_eq!(fault.kind, ErrorKind::Corrupt);
         }
