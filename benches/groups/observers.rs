@@ -1,9 +1,12 @@
-//! A set with observers beside it, against a bare set: what do an index and a live query cost the writer?
+//! A set with observers beside it, against a bare set: what do a Merkle tree, an index and a live query cost the writer?
 //!
 //! Two maps without a data store hold the same records; one of them is observed. Sets go to the same keys in the same random order, by the path
 //! that needs neither I/O nor waiting. In the first case each set changes the indexed value, which takes the key from one value's set to another's,
 //! and one record in a hundred is in the live query; in the second the indexed value stays.
 
+use std::sync::Arc;
+
+use layerstore::observer::MerkleObserver;
 use layerstore::query::LiveQuery;
 use layerstore::{
     Direction, Index, Key, Layerstore, Live, NewValue, Query, Records, TrySet, WriteOptions, field,
@@ -45,6 +48,7 @@ async fn run() -> Result<(), BenchError> {
     let records = if group.is_quick() { QUICK_RECORDS } else { RECORDS };
     let store = Layerstore::builder().in_memory().build().await?;
     let (observed, bare) = (store.records("observed")?, store.records("bare")?);
+    cover(&observed)?;
     for number in 0..records {
         let value = value(number)?;
         for map in [&observed, &bare] {
@@ -54,14 +58,22 @@ async fn run() -> Result<(), BenchError> {
     }
     let _live = observe(&observed).await?;
     group.say(format!(
-        "{records} records in memory; {SETS} sets a round; one hash index on a field of a hundred values, one live query of a hundredth of the records, ordered and limited to 100"
+        "{records} records in memory; {SETS} sets a round; one Merkle tree, one hash index on a field of a hundred values, one live query of a hundredth of the records, ordered and limited to 100"
     ));
     compare(&mut group, (&observed, &bare), records, true).await?;
     compare(&mut group, (&observed, &bare), records, false).await?;
     group.finish()
 }
 
-/// Adds what a set in the observed map pays for. A Merkle observer is added here, with [`Records::add_observer`].
+/// Adds a Merkle tree to a map without records.
+fn cover(records: &Records) -> Result<(), BenchError> {
+    let merkle = Arc::new(MerkleObserver::new("merkle", records.name().clone(), 0));
+    records.add_observer(merkle.clone())?;
+    merkle.rebuild().finish()?;
+    Ok(())
+}
+
+/// Adds an index and a live query.
 async fn observe(records: &Records) -> Result<Live, BenchError> {
     let index = Index::hash("orders", records.name().clone(), INDEXED);
     records.add_index(index).await?;
@@ -78,8 +90,8 @@ async fn compare(
 ) -> Result<(), BenchError> {
     let case = Case {
         what: match changes {
-            true => "set that changes the indexed value, with one index and one live query",
-            false => "set that leaves the indexed value, with one index and one live query",
+            true => "set that changes the indexed value, with a Merkle tree, an index and a live query",
+            false => "set that leaves the indexed value, with a Merkle tree, an index and a live query",
         },
         unit: "sets",
         count: SETS,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use layerstore_record::codec::encoded_len;
 use layerstore_record::{Clock, Key, MapName, Millis, Record, Version};
 
 use crate::error::{ErrorKind, FlushError, StoreError};
@@ -148,14 +149,18 @@ impl InMemoryDataStore {
     }
 
     fn check_size(&self, write: &Write) -> Result<(), StoreError> {
+        // Without a limit nobody has to count.
+        let record_bytes = match self.limits.record_bytes {
+            usize::MAX => 0,
+            _ => encoded_len(&write.record).map_err(|error| {
+                let what = "the record cannot be encoded";
+                StoreError::new(ErrorKind::TooLarge, NAME, "apply", what).because(error)
+            })?,
+        };
         let parts = [
             ("map name", write.map.as_str().len(), self.limits.map_name_bytes),
             ("key", write.key.as_bytes().len(), self.limits.key_bytes),
-            (
-                "record",
-                write.record.value().heap_bytes(),
-                self.limits.record_bytes,
-            ),
+            ("record", record_bytes, self.limits.record_bytes),
         ];
         match parts.into_iter().find(|(_, bytes, limit)| bytes > limit) {
             None => Ok(()),

@@ -14,8 +14,8 @@ mod stripes;
 
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
@@ -56,8 +56,8 @@ type Map = papaya::HashMap<Key, Resident, SeedableRandomState>;
 /// # Ok::<(), layerstore_record::InvalidKey>(())
 /// ```
 pub struct HashMapEngine {
-    /// What readers see. Changed only under the lock of the key's stripe.
-    map: Map,
+    /// What readers see. Changed only under the lock of the key's stripe. Made for the first record: empty it takes some 17 KB.
+    map: OnceLock<Map>,
     stripes: Stripes,
     hasher: SeedableRandomState,
     scans: ScanId,
@@ -85,15 +85,18 @@ impl HashMapEngine {
         // Cursors carry this number, so that no engine goes on with the scan of another one.
         static MADE: AtomicU64 = AtomicU64::new(0);
         let scans = ScanId(hasher.hash_one(MADE.fetch_add(1, Ordering::Relaxed)));
-        // A collector of its own: papaya 0.2.5 frees what other maps' readers still see when one of several maps
-        // with a common collector is dropped (https://github.com/ibraheemdev/papaya/issues/102).
-        let map = Map::with_hasher(hasher.clone());
         Self {
-            map,
+            map: OnceLock::new(),
             stripes: Stripes::new(),
             hasher,
             scans,
         }
+    }
+
+    fn map(&self) -> &Map {
+        // A collector of its own: papaya 0.2.5 frees what other maps' readers still see when one of several maps
+        // with a common collector is dropped (https://github.com/ibraheemdev/papaya/issues/102).
+        self.map.get_or_init(|| Map::with_hasher(self.hasher.clone()))
     }
 
     fn lock(&self, key: &Key) -> LockedStripe<'_> {
@@ -103,7 +106,7 @@ impl HashMapEngine {
     /// Puts `record` in place. The map and the slot array of the stripe change under its lock, so that every
     /// record is in both or in neither when the lock is free.
     fn put_locked(&self, stripe: &mut LockedStripe<'_>, key: Key, record: Arc<Record>) -> Previous {
-        let map = self.map.pin();
+        let map = self.map().pin();
         let (old, cost) = (map.get(&key), resident::full_cost(&key, &record));
         let place = old.map_or(stripe.slots.vacancy(), Resident::place);
         // Not in one step (`compute`): of papaya's writes only an insertion helps to copy a table that grows (0.2.5), and reads of a map
@@ -120,8 +123,8 @@ impl HashMapEngine {
     }
 
     fn remove_locked(&self, stripe: &mut LockedStripe<'_>, key: &Key) -> Previous {
-        let map = self.map.pin();
-        let Some(old) = map.remove(key) else {
+        let map = self.map.get().map(Map::pin);
+        let Some(old) = map.as_ref().and_then(|map| map.remove(key)) else {
             return Previous::Absent;
         };
         let removed = stripe.slots.remove(old.place());
@@ -134,7 +137,7 @@ impl HashMapEngine {
         if !stripe.slots.is_sparse() {
             return;
         }
-        let map = self.map.pin();
+        let map = self.map().pin();
         stripe.slots.close_gaps(|key, place| {
             if let Some(moved) = map.get(key) {
                 moved.set_place(place);
@@ -146,7 +149,7 @@ impl HashMapEngine {
     /// Lets the stripe go; spreads the records over more stripes if it held too many.
     fn release(&self, stripe: LockedStripe<'_>) {
         if let Some(crowded) = stripe.release() {
-            self.stripes.grow(crowded, &self.map, &self.hasher);
+            self.stripes.grow(crowded, self.map(), &self.hasher);
         }
     }
 
@@ -170,14 +173,19 @@ impl HashMapEngine {
 
 impl StorageEngine for HashMapEngine {
     fn lookup(&self, key: &Key) -> Lookup {
-        match self.map.pin().get(key) {
+        let Some(map) = self.map.get() else {
+            return Lookup::Miss;
+        };
+        match map.pin().get(key) {
             Some(resident) => Lookup::Hit(resident.record().clone()),
             None => Lookup::Miss,
         }
     }
 
     fn read(&self, key: &Key, reader: &mut dyn FnMut(&Arc<Record>)) -> bool {
-        let map = self.map.pin();
+        let Some(map) = self.map.get().map(Map::pin) else {
+            return false;
+        };
         let resident = map.get(key);
         if let Some(resident) = resident {
             reader(resident.record());

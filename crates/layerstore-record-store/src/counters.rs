@@ -1,5 +1,6 @@
 //! Counts what a store does, without making readers share a cache line.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// How many threads count side by side.
@@ -10,8 +11,8 @@ pub(crate) type Counter = AtomicU64;
 
 #[derive(Default)]
 pub(crate) struct Counters {
-    hits: [Stripe; STRIPES],
-    writes: [Stripe; STRIPES],
+    /// Made when something is counted first: a map that nobody uses takes no room for it.
+    stripes: OnceLock<Box<[Stripe; STRIPES]>>,
     pub(crate) misses: Counter,
     pub(crate) loads: Counter,
     pub(crate) load_failures: Counter,
@@ -25,10 +26,13 @@ pub(crate) struct Counters {
     pub(crate) observer_errors: Counter,
 }
 
-/// A counter on a cache line of its own.
+/// What a thread counts often, on a cache line of its own.
 #[derive(Default)]
 #[repr(align(64))]
-struct Stripe(AtomicU64);
+struct Stripe {
+    hits: AtomicU64,
+    writes: AtomicU64,
+}
 
 thread_local! {
     static STRIPE: usize = {
@@ -40,32 +44,31 @@ thread_local! {
 impl Counters {
     /// Counts a hit, on this thread's stripe.
     pub(crate) fn hit(&self) {
-        count_beside(&self.hits);
+        count(&self.stripe().hits);
     }
 
     pub(crate) fn hits(&self) -> u64 {
-        sum(&self.hits)
+        self.sum(|stripe| &stripe.hits)
     }
 
     /// Counts a write, on this thread's stripe.
     pub(crate) fn write(&self) {
-        count_beside(&self.writes);
+        count(&self.stripe().writes);
     }
 
     pub(crate) fn writes(&self) -> u64 {
-        sum(&self.writes)
+        self.sum(|stripe| &stripe.writes)
     }
-}
 
-fn count_beside(stripes: &[Stripe; STRIPES]) {
-    STRIPE.with(|stripe| stripes[*stripe].0.fetch_add(1, Ordering::Relaxed));
-}
+    fn stripe(&self) -> &Stripe {
+        let stripes = self.stripes.get_or_init(Box::default);
+        &stripes[STRIPE.with(|stripe| *stripe)]
+    }
 
-fn sum(stripes: &[Stripe; STRIPES]) -> u64 {
-    stripes
-        .iter()
-        .map(|stripe| stripe.0.load(Ordering::Relaxed))
-        .sum()
+    fn sum(&self, counter: impl Fn(&Stripe) -> &Counter) -> u64 {
+        let stripes = self.stripes.get().into_iter().flat_map(|stripes| stripes.iter());
+        stripes.map(|stripe| read(counter(stripe))).sum()
+    }
 }
 
 /// Adds one.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -17,8 +17,9 @@ const SHARDS: usize = 64;
 
 /// The gates of all keys of a store. Only keys that are being written have one.
 pub(crate) struct Gates {
-    /// Each lock protects the gates of the keys that hash to it, and is held for a few instructions.
-    shards: Box<[Mutex<Shard>]>,
+    /// Each lock protects the gates of the keys that hash to it, and is held for a few instructions. Made at the first write: a map that nobody
+    /// writes to takes no room for them.
+    shards: OnceLock<Box<[Mutex<Shard>]>>,
     hasher: RandomState,
     /// Barriers are raised one at a time.
     barrier: Arc<tokio::sync::Mutex<()>>,
@@ -30,7 +31,7 @@ pub(crate) struct Gates {
 struct Shard {
     /// By the hashes of their keys, which whoever passes knows already.
     held: HashTable<Gate>,
-    bar: Option<Bar>,
+    bar: Option<Box<Bar>>,
 }
 
 struct Gate {
@@ -94,7 +95,7 @@ enum Entered {
 impl Gates {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
-            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: OnceLock::new(),
             hasher: RandomState::default(),
             barrier: Arc::default(),
         })
@@ -150,7 +151,7 @@ impl Gates {
         let mut passes: Vec<(usize, Pass)> = Vec::with_capacity(keys.len());
         for group in order.chunk_by(|(one, ..), (other, ..)| one == other) {
             let entered: Vec<_> = {
-                let mut shard = lock(&self.shards[group[0].0]);
+                let mut shard = lock(&self.shards()[group[0].0]);
                 let enter = |(_, at, name): &(usize, usize, Name)| {
                     let entered = self.enter(&mut shard, name.clone(), op, &ancestry);
                     (*at, entered)
@@ -184,18 +185,18 @@ impl Gates {
             op: OpId::next(),
             _turn: turn,
         };
-        for shard in &self.shards {
+        for shard in self.shards() {
             let drained = {
                 let mut shard = lock(shard);
                 let (sender, drained) = oneshot::channel();
                 let sender = (!shard.held.is_empty()).then_some(sender);
                 let waits = sender.is_some();
-                shard.bar = Some(Bar {
+                shard.bar = Some(Box::new(Bar {
                     op: barrier.op,
                     is_closed: false,
                     drained: sender,
                     queue: VecDeque::new(),
-                });
+                }));
                 waits.then_some(drained)
             };
             barrier.barred += 1;
@@ -203,7 +204,7 @@ impl Gates {
                 drained.await.map_err(|_| Refused::Busy)?;
             }
         }
-        for shard in &self.shards {
+        for shard in self.shards() {
             // Who is still there evicts, waits for nothing, and has as good as left.
             loop {
                 let ended = lock(shard).close();
@@ -229,8 +230,13 @@ impl Gates {
         }
     }
 
+    fn shards(&self) -> &[Mutex<Shard>] {
+        let make = || (0..SHARDS).map(|_| Mutex::default()).collect();
+        self.shards.get_or_init(make)
+    }
+
     fn shard_of(&self, name: &Name) -> &Mutex<Shard> {
-        &self.shards[shard_index(name)]
+        &self.shards()[shard_index(name)]
     }
 
     fn enter(
@@ -306,7 +312,7 @@ impl Gates {
 
     /// Lets those who came during a barrier in, in the order of their coming.
     fn lift(self: &Arc<Self>, index: usize) {
-        let mut shard = lock(&self.shards[index]);
+        let mut shard = lock(&self.shards()[index]);
         let Some(bar) = shard.bar.take() else {
             return;
         };

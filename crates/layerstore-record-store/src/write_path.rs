@@ -18,9 +18,6 @@ use crate::op::Op;
 use crate::patience::Patience;
 use crate::telling::Ancestry;
 
-/// What the version, times and envelope of an encoded record take at most, in bytes: what the codec leaves for them.
-const METADATA_BYTES: usize = codec::MAX_RECORD_BYTES - codec::MAX_VALUE_BYTES;
-
 /// What became of a try without waiting.
 pub(crate) enum Attempt {
     /// It is done.
@@ -228,9 +225,9 @@ impl Core {
             return Ok(());
         }
         let most = self.limits.record_bytes;
-        // What a record takes in memory is counted faster than its bytes, which are never more than that and its metadata.
+        // What a record takes in memory is counted faster than its bytes.
         let in_memory = usize::try_from(record.cost(key).0).unwrap_or(usize::MAX);
-        if in_memory.saturating_add(METADATA_BYTES) <= most {
+        if codec::most_encoded(in_memory) <= most {
             return Ok(());
         }
         let too_large = |what: String| {

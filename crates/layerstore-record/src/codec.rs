@@ -7,7 +7,7 @@
 //! pinned by the fixtures of this crate. Variants and fields are only appended; every change of layout raises
 //! [`RECORD_FORMAT`]'s version.
 
-mod budget;
+mod cursor;
 mod error;
 mod frame;
 mod wire_record;
@@ -24,14 +24,28 @@ use crate::record::Record;
 /// for, and it lies far above what belongs into one record.
 pub const MAX_RECORD_BYTES: usize = 16 << 20;
 
+/// What version, times and envelope of an encoded record take, at most, in bytes.
+const METADATA_BYTES: usize = 1024;
+
 /// The largest value, in bytes that it keeps on the heap: [`MAX_RECORD_BYTES`] without 1 KiB for the metadata.
 ///
-/// Both ways count the value in memory, where it is larger than encoded: so whatever was encoded can be decoded,
+/// Both ways count the value in memory, and the bytes: so whatever was encoded can be decoded,
 /// and a small input never grows into a large value.
-pub const MAX_VALUE_BYTES: usize = MAX_RECORD_BYTES - 1024;
+pub const MAX_VALUE_BYTES: usize = MAX_RECORD_BYTES - METADATA_BYTES;
 
 /// The format of a record's bytes.
 pub const RECORD_FORMAT: FrameFormat = FrameFormat::new(1, 1);
+
+/// Returns how many bytes [`encode_record`] gives at most for a record that takes `in_memory` bytes, which it knows without being looked at
+/// ([`Record::cost`]).
+///
+/// A text of 23 bytes is held in 24, and takes 25 encoded; everything else takes less encoded than in memory. What the metadata take is added.
+#[must_use]
+pub const fn most_encoded(in_memory: usize) -> usize {
+    in_memory
+        .saturating_add(in_memory / 24)
+        .saturating_add(METADATA_BYTES)
+}
 
 /// Encodes a record with all its metadata, without its access statistics.
 ///
@@ -57,12 +71,16 @@ pub fn encode_record(record: &Record) -> Result<Vec<u8>, CodecError> {
 /// Appends the encoded record to `out`; on an error `out` is as it was.
 ///
 /// # Errors
-/// [`CodecError::TooLarge`] for a value above [`MAX_VALUE_BYTES`], [`CodecError::TooDeep`] for one nested deeper
+/// [`CodecError::TooLarge`] for a value above [`MAX_VALUE_BYTES`] or a record above [`MAX_RECORD_BYTES`], [`CodecError::TooDeep`] for one nested deeper
 /// than [`MAX_DEPTH`](crate::MAX_DEPTH), [`CodecError::Malformed`] for an OR-Map without entries or with an entry
 /// that is also removed (which [`RecordValue::or_map`](crate::RecordValue::or_map) never makes).
 pub fn encode_record_into(record: &Record, out: &mut Vec<u8>) -> Result<(), CodecError> {
     out.reserve(FRAME_HEADER_BYTES + wire_record::check(record)?);
-    frame::frame_into(RECORD_FORMAT, out, |out| wire_record::encode(record, out))
+    let start = out.len();
+    frame::frame_into(RECORD_FORMAT, out, |out| {
+        wire_record::encode(record, out)?;
+        check_len(out.len() - start)
+    })
 }
 
 /// Returns how many bytes [`encode_record`] gives, without making them.
@@ -71,7 +89,8 @@ pub fn encode_record_into(record: &Record, out: &mut Vec<u8>) -> Result<(), Code
 /// As [`encode_record_into`].
 pub fn encoded_len(record: &Record) -> Result<usize, CodecError> {
     wire_record::check(record)?;
-    Ok(FRAME_HEADER_BYTES + wire_record::encoded_len(record)?)
+    let bytes = FRAME_HEADER_BYTES + wire_record::encoded_len(record)?;
+    check_len(bytes).map(|()| bytes)
 }
 
 /// Decodes a record. Its access statistics start anew, at the time when it was written.
@@ -82,11 +101,14 @@ pub fn encoded_len(record: &Record) -> Result<usize, CodecError> {
 /// [`CodecError::UnknownVersion`] for bytes of a later version; any other [`CodecError`] for bytes that are not
 /// a whole record. No error holds bytes of the value.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
-    if bytes.len() > MAX_RECORD_BYTES {
-        return Err(CodecError::TooLarge {
-            bytes: bytes.len(),
-            limit: MAX_RECORD_BYTES,
-        });
-    }
+    check_len(bytes.len())?;
     wire_record::decode(unframe(RECORD_FORMAT, bytes)?.payload)
+}
+
+fn check_len(bytes: usize) -> Result<(), CodecError> {
+    if bytes > MAX_RECORD_BYTES {
+        let limit = MAX_RECORD_BYTES;
+        return Err(CodecError::TooLarge { bytes, limit });
+    }
+    Ok(())
 }

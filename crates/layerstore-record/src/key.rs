@@ -1,8 +1,9 @@
 use std::borrow::Borrow;
 use std::fmt;
 
-use smol_str::SmolStr;
 use thiserror::Error;
+
+use crate::text::Text;
 
 /// The longest key, in bytes of UTF-8.
 pub const MAX_KEY_BYTES: usize = 1024;
@@ -21,7 +22,7 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// # Ok::<(), layerstore_record::InvalidKey>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(SmolStr);
+pub struct Key(Text);
 
 /// A key that cannot be: empty, or longer than [`MAX_KEY_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -39,7 +40,7 @@ impl Key {
     pub fn new(text: impl AsRef<str>) -> Result<Self, InvalidKey> {
         let text = text.as_ref();
         match text.len() {
-            1..=MAX_KEY_BYTES => Ok(Self(SmolStr::new(text))),
+            1..=MAX_KEY_BYTES => Ok(Self(Text::new(text))),
             bytes => Err(InvalidKey { bytes }),
         }
     }
@@ -59,12 +60,7 @@ impl Key {
     /// Returns the bytes that this key keeps on the heap (0 for an inline key).
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        // Two reference counts stand in front of a shared string, and it is filled up to whole words.
-        if self.0.is_heap_allocated() {
-            (self.0.len() + 2 * size_of::<usize>()).next_multiple_of(align_of::<usize>())
-        } else {
-            0
-        }
+        self.0.heap_bytes()
     }
 }
 

@@ -5,6 +5,8 @@ mod fields;
 mod order;
 mod ser;
 
+use crate::text::Text;
+
 pub use de::from_value;
 pub use error::{ValueError, ValueErrorReason};
 pub use fields::Fields;
@@ -41,7 +43,7 @@ pub enum Value {
     /// A floating-point number.
     F64(f64),
     /// Text.
-    String(Box<str>),
+    String(Text),
     /// Bytes.
     Bytes(Box<[u8]>),
     /// A sequence.
@@ -75,7 +77,7 @@ impl Value {
     pub fn heap_bytes(&self) -> usize {
         match self {
             Self::Null | Self::Bool(_) | Self::I64(_) | Self::U64(_) | Self::F64(_) => 0,
-            Self::String(text) => text.len(),
+            Self::String(text) => text.heap_bytes(),
             Self::Bytes(bytes) => bytes.len(),
             Self::Array(items) => items
                 .iter()

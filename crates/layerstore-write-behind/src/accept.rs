@@ -382,8 +382,8 @@ impl Shared {
         let parts = [
             ("map name", write.map.as_str().len(), limits.map_name_bytes),
             ("key", write.key.as_bytes().len(), limits.key_bytes),
-            // Its bytes are never more than what it takes in memory.
-            ("record", in_memory, limits.record_bytes),
+            // What a record takes in memory is known; its bytes are counted where they may be too many.
+            ("record", codec::most_encoded(in_memory), limits.record_bytes),
         ];
         let Some((part, bytes, limit)) = parts.into_iter().find(|(_, bytes, limit)| bytes > limit) else {
             return Ok(());

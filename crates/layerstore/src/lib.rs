@@ -114,7 +114,7 @@ pub use layerstore_query::{
 };
 pub use layerstore_record::{
     self as record, Clock, Cost, Expiry, Fields, Key, MAX_DEPTH, MAX_KEY_BYTES, MapName, Millis, NodeId,
-    Record, RecordValue, SystemClock, Value, Version,
+    Record, RecordValue, SystemClock, Text, Value, Version,
 };
 pub use layerstore_record_store::{
     self as record_store, Compute, NewValue, Outcome, Partition, Period, RecordErrorKind, RecordStoreError,

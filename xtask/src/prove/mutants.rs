@@ -103,6 +103,8 @@ pub(super) fn run(workspace: &Workspace, proof: &Proof, left: Duration, commit: 
     let tool = MUTANTS.ensure(workspace)?;
     let home = workspace.target.join("mutants");
     let out = home.join(area.name);
+    // The tool makes the last folder of a path alone.
+    std::fs::create_dir_all(&out).map_err(|error| Failure::new(format!("{}: {error}", out.display())))?;
     let watch = Stopwatch::start();
     let files = area.files.iter().flat_map(|file| ["--file", *file]);
     let ended = Process::new(&tool, &workspace.root)

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
-use layerstore::{Fields, Value};
+use layerstore::{Fields, Text, Value};
 
 use super::lines::MAX_LINE_BYTES;
 use crate::json;
@@ -15,7 +15,7 @@ pub(super) struct Table<R> {
     reader: Reader<Bounded<R>>,
     /// How much may still be read for the record under way.
     allowance: Rc<Cell<usize>>,
-    names: Vec<Box<str>>,
+    names: Vec<Text>,
     record: ByteRecord,
     infer: bool,
 }
@@ -48,7 +48,7 @@ impl<R: Read> Table<R> {
         let names = names
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| "line 1: the names are not UTF-8".to_owned())?;
-        let mut names: Vec<Box<str>> = names.into_iter().map(Box::from).collect();
+        let mut names: Vec<Text> = names.into_iter().map(Text::from).collect();
         // Files of some spreadsheets begin with a byte order mark.
         if let Some(first) = names.first_mut()
             && let Some(rest) = first.strip_prefix('\u{feff}')

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use layerstore::{Fields, MAX_DEPTH, Value};
+use layerstore::{Fields, MAX_DEPTH, Text, Value};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -53,7 +53,7 @@ fn object(text: &str, at: &Path) -> Result<Value, Fault> {
     let mut fields = Vec::with_capacity(raw.len());
     for (name, value) in raw {
         let value = part(value, &at.field(&name))?;
-        fields.push((Box::<str>::from(name), value));
+        fields.push((Text::new(name), value));
     }
     if let [(name, value)] = fields.as_mut_slice() {
         match shape::judge(name, value) {

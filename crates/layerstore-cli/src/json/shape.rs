@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use layerstore::Value;
+use layerstore::{Text, Value};
 
 /// The reserved field for bytes.
 pub(super) const BYTES: &str = "$bytes";
@@ -19,7 +19,7 @@ pub(super) enum Single {
     /// An object like any other.
     Plain,
     /// A user's object, whose field has this name.
-    Escaped(Box<str>),
+    Escaped(Text),
     /// Bytes or a float.
     Stands(Value),
     /// A reserved name without what it stands for.

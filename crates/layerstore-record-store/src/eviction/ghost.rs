@@ -1,3 +1,4 @@
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Remembers which keys left memory not long ago, by fingerprints of 4 bytes in a table of fixed size.
@@ -5,26 +6,34 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// A newer key takes the place of an older one of the same slot; a false memory costs a record its probation, nothing else.
 #[derive(Debug)]
 pub(super) struct Ghosts {
-    slots: Box<[AtomicU32]>,
+    /// A power of two.
+    len: usize,
+    /// Made when the first key leaves memory.
+    slots: OnceLock<Box<[AtomicU32]>>,
 }
 
 impl Ghosts {
     /// Makes a table of at least `slots` places.
     pub(super) fn new(slots: usize) -> Self {
-        let slots = slots.next_power_of_two();
         Self {
-            slots: (0..slots).map(|_| AtomicU32::new(0)).collect(),
+            len: slots.next_power_of_two(),
+            slots: OnceLock::new(),
         }
     }
 
     /// Takes note of a key.
     pub(super) fn remember(&self, hash: u64) {
-        self.slot(hash).store(fingerprint(hash), Ordering::Relaxed);
+        let make = || (0..self.len).map(|_| AtomicU32::new(0)).collect();
+        let slot = self.slot(self.slots.get_or_init(make), hash);
+        slot.store(fingerprint(hash), Ordering::Relaxed);
     }
 
     /// Tells whether a key was noted, and forgets it.
     pub(super) fn recall(&self, hash: u64) -> bool {
-        let slot = self.slot(hash);
+        let Some(slots) = self.slots.get() else {
+            return false;
+        };
+        let slot = self.slot(slots, hash);
         let known = slot.load(Ordering::Relaxed) == fingerprint(hash);
         if known {
             slot.store(0, Ordering::Relaxed);
@@ -32,10 +41,10 @@ impl Ghosts {
         known
     }
 
-    fn slot(&self, hash: u64) -> &AtomicU32 {
+    fn slot<'a>(&self, slots: &'a [AtomicU32], hash: u64) -> &'a AtomicU32 {
         // The table's length is a power of two, so the mask keeps the index within it on every target.
-        let mask = self.slots.len() as u64 - 1;
-        &self.slots[usize::try_from(hash & mask).unwrap_or_default()]
+        let mask = self.len as u64 - 1;
+        &slots[usize::try_from(hash & mask).unwrap_or_default()]
     }
 }
 

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
+use bincode::Encode;
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use bincode::de::read::{Reader, SliceReader};
-use bincode::de::{BorrowDecoder, Decoder, DecoderImpl};
 use bincode::enc::write::{SizeWriter, Writer};
 use bincode::enc::{Encoder, EncoderImpl};
-use bincode::error::{DecodeError, EncodeError};
-use bincode::{Decode, Encode};
+use bincode::error::EncodeError;
 
-use super::budget::{Budget, malformed};
+use super::cursor::Cursor;
 use super::error::CodecError;
-use super::wire_value::{self, fixed, size_of_varint};
+use super::wire_value;
 use super::{MAX_RECORD_BYTES, MAX_VALUE_BYTES};
 use crate::clock::Millis;
 use crate::expiry::Expiry;
@@ -31,7 +29,7 @@ const fn config() -> Config {
 }
 
 /// The metadata. Fields are only appended, with a new version.
-#[derive(Encode, Decode)]
+#[derive(Encode)]
 struct Head {
     version: [u8; 16],
     /// From the version's milliseconds to when the value was written. Times near each other take few bytes.
@@ -99,15 +97,11 @@ pub(super) fn encoded_len(record: &Record) -> Result<usize, CodecError> {
 
 /// Reads a payload.
 pub(super) fn decode(payload: &[u8]) -> Result<Record, CodecError> {
-    let mut decoder = DecoderImpl::new(SliceReader::new(payload), config(), Budget::new());
-    let decoded = read(&mut decoder);
-    let record = decoded.map_err(|error| decoder.context().explain(&error))?;
-    // The shortest form has exactly the bytes that are there, or something follows, or a number is padded.
-    if decoder.context().shortest() == payload.len() {
-        Ok(record)
-    } else {
-        Err(CodecError::malformed("it is longer than what it says"))
-    }
+    let mut from = Cursor::new(payload);
+    let head = Head::read(&mut from)?;
+    let value = read_value(&mut from)?;
+    from.end()?;
+    head.into_record(value)
 }
 
 struct Append<'a>(&'a mut Vec<u8>);
@@ -163,56 +157,38 @@ fn write_tags<E: Encoder>(tags: &Tags, to: &mut E) -> Result<(), EncodeError> {
     })
 }
 
-fn read<'de, D: BorrowDecoder<'de, Context = Budget>>(from: &mut D) -> Result<Record, DecodeError> {
-    let head = Head::decode(from)?;
-    let shortest = head.size();
-    from.context().count(shortest);
-    let value = read_value(from)?;
-    if from.reader().peek_read(1).is_some() {
-        return Err(malformed(from, "bytes follow the end"));
-    }
-    head.into_record(value).map_err(|what| malformed(from, what))
-}
-
-fn read_value<'de, D: BorrowDecoder<'de, Context = Budget>>(
-    from: &mut D,
-) -> Result<RecordValue, DecodeError> {
-    match fixed::<1, D>(from)? {
+fn read_value(from: &mut Cursor<'_>) -> Result<RecordValue, CodecError> {
+    match from.fixed()? {
         [tag::LWW] => {
-            let timestamp = read_timestamp(from)?;
+            let timestamp = from.timestamp()?;
             let value = Arc::new(wire_value::read(from)?);
             Ok(RecordValue::Lww { value, timestamp })
         }
-        [tag::TOMBSTONE] => Ok(RecordValue::Tombstone {
-            timestamp: read_timestamp(from)?,
-        }),
+        [tag::TOMBSTONE] => from
+            .timestamp()
+            .map(|timestamp| RecordValue::Tombstone { timestamp }),
         [tag::OR_MAP] => read_or_map(from),
-        [tag::OR_TOMBSTONES] => Ok(RecordValue::OrTombstones {
-            tags: read_tags(from)?,
-        }),
-        _ => Err(malformed(from, "its kind of record is not known")),
+        [tag::OR_TOMBSTONES] => read_tags(from).map(|tags| RecordValue::OrTombstones { tags }),
+        _ => Err(CodecError::malformed("its kind of record is not known")),
     }
 }
 
-fn read_or_map<'de, D: BorrowDecoder<'de, Context = Budget>>(
-    from: &mut D,
-) -> Result<RecordValue, DecodeError> {
-    let len = wire_value::read_len(from)?;
+fn read_or_map(from: &mut Cursor<'_>) -> Result<RecordValue, CodecError> {
     // An entry takes at least a tag and a byte.
-    wire_value::reserve(from, len, 17, size_of::<(Timestamp, Value)>())?;
+    let len = from.count(17, size_of::<(Timestamp, Value)>())?;
     let mut entries = Vec::with_capacity(len);
     for _ in 0..len {
-        entries.push((read_timestamp(from)?, wire_value::read(from)?));
+        entries.push((from.timestamp()?, wire_value::read(from)?));
     }
     let tombstones = read_tags(from)?;
     if entries.is_empty() {
-        return Err(malformed(from, "an OR-Map has no entries"));
+        return Err(CodecError::malformed("an OR-Map has no entries"));
     }
     if !entries.is_sorted_by(|(one, _), (next, _)| one < next) {
-        return Err(malformed(from, "entries are out of order"));
+        return Err(CodecError::malformed("entries are out of order"));
     }
     if entries.iter().any(|(tag, _)| tombstones.contains(*tag)) {
-        return Err(malformed(from, "an entry is removed, too"));
+        return Err(CodecError::malformed("an entry is removed, too"));
     }
     Ok(RecordValue::OrMap {
         entries: Arc::new(OrEntries::new(entries)),
@@ -220,23 +196,16 @@ fn read_or_map<'de, D: BorrowDecoder<'de, Context = Budget>>(
     })
 }
 
-fn read_tags<'de, D: BorrowDecoder<'de, Context = Budget>>(from: &mut D) -> Result<Tags, DecodeError> {
-    let len = wire_value::read_len(from)?;
-    wire_value::reserve(from, len, 32, size_of::<(Timestamp, Timestamp)>())?;
+fn read_tags(from: &mut Cursor<'_>) -> Result<Tags, CodecError> {
+    let len = from.count(32, size_of::<(Timestamp, Timestamp)>())?;
     let mut tags = Vec::with_capacity(len);
     for _ in 0..len {
-        tags.push((read_timestamp(from)?, read_timestamp(from)?));
+        tags.push((from.timestamp()?, from.timestamp()?));
     }
     if !tags.is_sorted_by(|(one, _), (next, _)| one < next) {
-        return Err(malformed(from, "removed tags are out of order"));
+        return Err(CodecError::malformed("removed tags are out of order"));
     }
     Ok(Tags::new(tags))
-}
-
-fn read_timestamp<'de, D: BorrowDecoder<'de, Context = Budget>>(
-    from: &mut D,
-) -> Result<Timestamp, DecodeError> {
-    fixed(from).map(Timestamp::from_bytes)
 }
 
 impl Head {
@@ -254,7 +223,19 @@ impl Head {
         }
     }
 
-    fn into_record(self, value: RecordValue) -> Result<Record, &'static str> {
+    fn read(from: &mut Cursor<'_>) -> Result<Self, CodecError> {
+        Ok(Self {
+            version: from.fixed()?,
+            updated: from.signed()?,
+            created: from.signed()?,
+            stored: from.optional(Cursor::signed)?,
+            deadline: from.optional(Cursor::signed)?,
+            idle_deadline: from.optional(Cursor::signed)?,
+            max_idle: from.optional(Cursor::varint)?,
+        })
+    }
+
+    fn into_record(self, value: RecordValue) -> Result<Record, CodecError> {
         let version = Version::from_bytes(self.version);
         let updated = after(version.millis(), self.updated);
         let expiry = Expiry {
@@ -268,22 +249,9 @@ impl Head {
             .expiry(expiry);
         match self.stored.map(|at| after(updated, at)) {
             None => Ok(record.build()),
-            Some(Millis(0)) => Err("it was stored before there was time"),
+            Some(Millis(0)) => Err(CodecError::malformed("it was stored before there was time")),
             Some(stored) => Ok(record.stored(stored).build()),
         }
-    }
-
-    /// Returns how many bytes its shortest form has.
-    fn size(&self) -> usize {
-        let signed = |offset: i64| size_of_varint(wire_value::zigzag(offset));
-        let optional = |size: Option<usize>| 1 + size.unwrap_or(0);
-        self.version.len()
-            + signed(self.updated)
-            + signed(self.created)
-            + optional(self.stored.map(signed))
-            + optional(self.deadline.map(signed))
-            + optional(self.idle_deadline.map(signed))
-            + optional(self.max_idle.map(size_of_varint))
     }
 }
 

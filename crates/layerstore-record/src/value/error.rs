@@ -3,6 +3,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::MAX_DEPTH;
+use crate::text::Text;
 
 /// Something that no [`Value`](super::Value) can hold, or a value that is not what was asked for.
 ///
@@ -26,7 +27,7 @@ pub enum ValueErrorReason {
     UnfitKey(&'static str),
     /// A field that comes twice.
     #[error("the field {0:?} comes twice")]
-    DuplicateField(Box<str>),
+    DuplicateField(Text),
     /// Arrays and maps nested deeper than [`MAX_DEPTH`].
     #[error("arrays and maps are nested deeper than {MAX_DEPTH} levels: flatten the value")]
     TooDeep,

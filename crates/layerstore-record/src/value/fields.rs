@@ -1,4 +1,5 @@
 use super::Value;
+use crate::text::Text;
 
 /// The named values of a map, each name once, in the byte order of the names.
 ///
@@ -10,17 +11,17 @@ use super::Value;
 /// let fields = Fields::new(vec![("b".into(), 2.into()), ("a".into(), 1.into())])?;
 /// assert_eq!(fields.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b"]);
 /// assert_eq!(fields.get("b"), Some(&2.into()));
-/// # Ok::<(), Box<str>>(())
+/// # Ok::<(), layerstore_record::Text>(())
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Fields(Box<[(Box<str>, Value)]>);
+pub struct Fields(Box<[(Text, Value)]>);
 
 impl Fields {
     /// Collects fields in any order.
     ///
     /// # Errors
     /// A name that comes twice.
-    pub fn new(mut fields: Vec<(Box<str>, Value)>) -> Result<Self, Box<str>> {
+    pub fn new(mut fields: Vec<(Text, Value)>) -> Result<Self, Text> {
         fields.sort_by(|(one, _), (other, _)| one.cmp(other));
         match fields.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => Err(pair[0].0.clone()),
@@ -29,7 +30,7 @@ impl Fields {
     }
 
     /// Takes fields that are in order, each name once; `None` if they are not.
-    pub(crate) fn from_sorted(fields: Vec<(Box<str>, Value)>) -> Option<Self> {
+    pub(crate) fn from_sorted(fields: Vec<(Text, Value)>) -> Option<Self> {
         let sorted = fields.is_sorted_by(|(one, _), (next, _)| one < next);
         sorted.then(|| Self(fields.into()))
     }
@@ -39,7 +40,7 @@ impl Fields {
     pub fn get(&self, name: &str) -> Option<&Value> {
         let at = self
             .0
-            .binary_search_by(|(field, _)| field.as_ref().cmp(name))
+            .binary_search_by(|(field, _)| field.as_str().cmp(name))
             .ok()?;
         self.0.get(at).map(|(_, value)| value)
     }
@@ -58,24 +59,24 @@ impl Fields {
 
     /// Iterates over names and values in the byte order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(name, value)| (name.as_ref(), value))
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    pub(super) fn as_slice(&self) -> &[(Box<str>, Value)] {
+    pub(super) fn as_slice(&self) -> &[(Text, Value)] {
         &self.0
     }
 
     /// Returns the bytes kept on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        let field = |(name, value): &(Box<str>, Value)| {
-            size_of::<(Box<str>, Value)>() + name.len() + value.heap_bytes()
+        let field = |(name, value): &(Text, Value)| {
+            size_of::<(Text, Value)>() + name.heap_bytes() + value.heap_bytes()
         };
         self.0.iter().map(field).sum()
     }
 }
 
 impl IntoIterator for Fields {
-    type Item = (Box<str>, Value);
+    type Item = (Text, Value);
     type IntoIter = std::vec::IntoIter<Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {

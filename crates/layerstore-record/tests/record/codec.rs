@@ -1,6 +1,6 @@
 use layerstore_record::codec::{
     CodecError, FRAME_HEADER_BYTES, FrameFormat, MAX_RECORD_BYTES, MAX_VALUE_BYTES, RECORD_FORMAT,
-    decode_record, encode_record, encode_record_into, encoded_len, frame, unframe,
+    decode_record, encode_record, encode_record_into, encoded_len, frame, most_encoded, unframe,
 };
 use layerstore_record::{OrEntries, Record, RecordValue, Tags, Value, Version};
 use layerstore_testkit::proof;
@@ -32,6 +32,10 @@ fn r_codec_gives_back_what_was_encoded_with_all_its_metadata() {
         assert_eq!(back.last_stored(), record.last_stored());
         assert_eq!(back.access().last_access(), record.updated());
         assert_eq!(encoded_len(&record).unwrap(), bytes.len());
+        assert!(
+            bytes.len() <= most_encoded(record.value().heap_bytes()),
+            "{record:?}"
+        );
         assert_eq!(encode_record(&back).unwrap(), bytes);
     }
 }
@@ -99,6 +103,29 @@ fn r_codec_a_value_above_the_limit_is_refused_and_leaves_the_buffer_alone() {
     assert!(matches!(encoded_len(&large), Err(CodecError::TooLarge { .. })));
     let long = framed(&vec![0; MAX_RECORD_BYTES]);
     assert!(matches!(decode_record(&long), Err(CodecError::TooLarge { .. })));
+}
+
+#[test]
+fn r_codec_what_takes_more_encoded_than_in_memory_is_refused_where_no_reader_would_take_it() {
+    let texts = |count: usize| record(vec![Value::from("a text of 23 bytes long"); count]);
+    for count in [0, 1, 1_000, 600_000] {
+        let bytes = encode_record(&texts(count)).unwrap();
+        assert!(decode_record(&bytes).is_ok());
+        assert!(
+            bytes.len() <= most_encoded(texts(count).value().heap_bytes()),
+            "{count} texts"
+        );
+    }
+    // In memory there would be room for these: 24 bytes a text.
+    let count = MAX_RECORD_BYTES / 25;
+    assert!(count * 24 < MAX_VALUE_BYTES);
+    let refused = [
+        encode_record(&texts(count)).err(),
+        encoded_len(&texts(count)).err(),
+    ];
+    for error in refused {
+        assert!(matches!(error, Some(CodecError::TooLarge { .. })), "{error:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use layerstore_testkit::proof;
 use proptest::test_runner::{Config, RngSeed};
 
 use layerstore_record::{
-    Expiry, Fields, Millis, NodeId, OrEntries, Record, RecordValue, Tags, Timestamp, Value, Version,
+    Expiry, Fields, Millis, NodeId, OrEntries, Record, RecordValue, Tags, Text, Timestamp, Value, Version,
 };
 
 /// How property tests run here: as often, and from the same seed, as all others.
@@ -49,7 +49,7 @@ pub(crate) fn any_value(rng: &mut fastrand::Rng, levels: usize) -> Value {
 }
 
 fn any_map(rng: &mut fastrand::Rng, levels: usize) -> Value {
-    let mut fields: Vec<(Box<str>, Value)> = (0..rng.usize(0..6))
+    let mut fields: Vec<(Text, Value)> = (0..rng.usize(0..6))
         .map(|_| (any_text(rng).into(), any_value(rng, levels)))
         .collect();
     fields.sort_by(|(one, _), (other, _)| one.cmp(other));

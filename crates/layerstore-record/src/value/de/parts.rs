@@ -6,6 +6,7 @@ use serde::de::{
 use super::super::{Fields, Value, ValueError};
 use super::field_name::FieldNameReader;
 use super::reader::{ValueReader, shape};
+use crate::text::Text;
 
 /// Hands out the items of an array.
 pub(super) struct ItemReader<'de> {
@@ -45,9 +46,9 @@ impl<'de> SeqAccess<'de> for &mut ItemReader<'de> {
 
 /// Hands out the fields of a map.
 pub(super) struct FieldReader<'de> {
-    fields: std::slice::Iter<'de, (Box<str>, Value)>,
+    fields: std::slice::Iter<'de, (Text, Value)>,
     /// The field whose value comes next.
-    field: Option<&'de (Box<str>, Value)>,
+    field: Option<&'de (Text, Value)>,
     levels: usize,
 }
 

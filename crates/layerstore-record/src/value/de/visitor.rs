@@ -6,6 +6,7 @@ use serde::de::{
 
 use super::super::error::ValueErrorReason;
 use super::super::{Fields, MAX_DEPTH, Value};
+use crate::text::Text;
 
 /// A format may wrap a value without a level of its own (`Some`, a newtype); so often on one path it may.
 const MAX_WRAPPERS: usize = MAX_DEPTH;
@@ -126,7 +127,7 @@ impl<'de> Visitor<'de> for ValueSeed {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let below = self.below()?;
         let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(0).min(MAX_BELIEVED));
-        while let Some(name) = map.next_key::<Box<str>>()? {
+        while let Some(name) = map.next_key::<Text>()? {
             fields.push((name, map.next_value_seed(below)?));
         }
         let twice = |name| A::Error::custom(ValueErrorReason::DuplicateField(name));
@@ -135,7 +136,7 @@ impl<'de> Visitor<'de> for ValueSeed {
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
         let below = self.below()?;
-        let (name, content) = data.variant::<Box<str>>()?;
+        let (name, content) = data.variant::<Text>()?;
         let content = content.newtype_variant_seed(below)?;
         let fields = Fields::from_sorted(vec![(name, content)]);
         Ok(Value::Map(fields.unwrap_or_default()))

@@ -7,6 +7,7 @@ use super::super::error::ValueErrorReason;
 use super::super::{Fields, Value, ValueError};
 use super::field_name::FieldNameWriter;
 use super::writer::{ValueWriter, tagged};
+use crate::text::Text;
 
 /// A length that somebody else's code claims is believed up to here; beyond it memory grows with what arrives.
 const MAX_BELIEVED: usize = 1024;
@@ -44,9 +45,9 @@ impl ArrayCollector {
 /// Collects the fields of a map, or of a variant that holds one.
 pub(crate) struct MapCollector {
     writer: ValueWriter,
-    fields: Vec<(Box<str>, Value)>,
+    fields: Vec<(Text, Value)>,
     /// The name whose value comes next.
-    name: Option<Box<str>>,
+    name: Option<Text>,
     variant: Option<&'static str>,
 }
 
@@ -60,7 +61,7 @@ impl MapCollector {
         }
     }
 
-    fn push<T: Serialize + ?Sized>(&mut self, name: Box<str>, value: &T) -> Result<(), ValueError> {
+    fn push<T: Serialize + ?Sized>(&mut self, name: Text, value: &T) -> Result<(), ValueError> {
         let value = value
             .serialize(self.writer)
             .map_err(|error| placed(error.in_field(&name), self.variant))?;

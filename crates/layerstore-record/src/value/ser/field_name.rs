@@ -4,12 +4,13 @@ use serde::ser::{Impossible, Serialize, Serializer};
 
 use super::super::ValueError;
 use super::super::error::ValueErrorReason;
+use crate::text::Text;
 
 /// Makes a field's name of a map's key: of what has one text that it can be read back from.
 pub(super) struct FieldNameWriter;
 
-type Name = Result<Box<str>, ValueError>;
-type Never = Impossible<Box<str>, ValueError>;
+type Name = Result<Text, ValueError>;
+type Never = Impossible<Text, ValueError>;
 
 fn text(key: impl Display) -> Name {
     Ok(key.to_string().into())
@@ -20,7 +21,7 @@ fn unfit<T>(what: &'static str) -> Result<T, ValueError> {
 }
 
 impl Serializer for FieldNameWriter {
-    type Ok = Box<str>;
+    type Ok = Text;
     type Error = ValueError;
     type SerializeSeq = Never;
     type SerializeTuple = Never;
