@@ -17,6 +17,8 @@ mod retry;
 mod scan;
 mod store;
 mod store_ext;
+#[cfg(feature = "table")]
+mod table;
 mod verify;
 mod write;
 
@@ -39,5 +41,10 @@ pub use retry::{Pause, retry, retry_writes};
 pub use scan::{Include, ScanPage, ScanRequest};
 pub use store::{CloseReport, MapClaim, MapDataStore, TryApply};
 pub use store_ext::MapDataStoreExt;
+#[cfg(feature = "table")]
+pub use table::{
+    DEFAULT_CALL_TIMEOUT, InvalidColumns, KeyRange, ListMaps, MAX_PAGE_RECORDS, RecordColumns, RecordTable,
+    TableDataStore, TableFault, WriterColumns,
+};
 pub use verify::{CorruptRecord, MapReport, NAMED_CORRUPT_RECORDS, VerifyReport, verify};
 pub use write::{Expect, Write, WriteOp, WriteResult};

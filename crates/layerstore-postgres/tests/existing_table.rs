@@ -17,14 +17,19 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use existing_table::{BEFORE, COLUMNS, Customer, CustomerStore};
+use existing_table::{BEFORE, COLUMNS, Customer, Customers, pool};
 use layerstore_data_store::{
-    ErrorKind, Expect, MapDataStore, MapDataStoreExt, ScanRequest, StoreError, Write, WriteResult,
+    ErrorKind, Expect, MapDataStore, MapDataStoreExt, ScanRequest, StoreError, TableDataStore, Write,
+    WriteResult,
 };
-use layerstore_record::{Expiry, Key, MapName, Millis, NodeId, Record, RecordValue, Timestamp, Version};
+use layerstore_record::{
+    Expiry, Key, MapName, Millis, NodeId, Record, RecordValue, Timestamp, Version, to_value,
+};
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::services::{PostgresDatabase, postgres};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+
+type CustomerStore = TableDataStore<Customers>;
 
 struct Table {
     database: PostgresDatabase,
@@ -54,8 +59,8 @@ impl Table {
     }
 
     async fn open(&self) -> CustomerStore {
-        let store = CustomerStore::connect(self.database.url(), map(), self.clock.shared()).await;
-        store.expect("the server answers")
+        let pool = pool(self.database.url()).await.expect("the server answers");
+        TableDataStore::new(map(), Customers(pool), self.clock.shared())
     }
 
     async fn claimed(&self) -> CustomerStore {
@@ -82,7 +87,7 @@ fn put(id: &str, plan: &str, millis: u64) -> Write {
         email: "someone@example.com".to_owned(),
         plan: plan.to_owned(),
     };
-    let value = RecordValue::lww(customer.to_value().expect("a value"), at(millis));
+    let value = RecordValue::lww(to_value(&customer).expect("a value"), at(millis));
     write(id, Record::builder(value, Version::new(at(millis))).build())
 }
 

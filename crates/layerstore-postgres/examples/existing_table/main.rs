@@ -2,20 +2,20 @@
 //! empty database: `cargo run -p layerstore-postgres --example existing_table -- postgres://USER:PASSWORD@HOST/DATABASE`.
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
-mod customer;
-mod errors;
-mod store;
-mod turn;
+mod customers;
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
-use layerstore_data_store::{MapDataStore, MapDataStoreExt, Write};
-use layerstore_record::{Key, MapName, Millis, NodeId, Record, RecordValue, SystemClock, Timestamp, Version};
+use layerstore_data_store::{MapDataStore, MapDataStoreExt, TableDataStore, Write};
+use layerstore_record::{
+    Key, MapName, Millis, NodeId, Record, RecordValue, SystemClock, Timestamp, Version, to_value,
+};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
-pub(crate) use customer::Customer;
-pub(crate) use store::CustomerStore;
+pub(crate) use customers::{Customer, Customers};
 
 /// What the service had.
 pub(crate) const BEFORE: &str =
@@ -32,6 +32,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     show(&url).await
 }
 
+/// Opens the service's connections. A client that falls silent keeps the map from others no longer than the server's limits.
+pub(crate) async fn pool(url: &str) -> sqlx::Result<PgPool> {
+    let limits = [
+        ("statement_timeout", "10s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+    ];
+    let options = url.parse::<PgConnectOptions>()?.options(limits);
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_secs(10));
+    pool.connect_with(options).await
+}
+
 /// Puts the table of a service to use, with what is in it.
 pub(crate) async fn show(url: &str) -> Result<(), Box<dyn Error>> {
     let mut service = PgConnection::connect(url).await?;
@@ -42,7 +53,8 @@ pub(crate) async fn show(url: &str) -> Result<(), Box<dyn Error>> {
     service.execute(AssertSqlSafe(COLUMNS)).await?;
 
     let (map, key) = (MapName::new("customers")?, Key::new("alice")?);
-    let store = CustomerStore::connect(url, map.clone(), Arc::new(SystemClock)).await?;
+    let customers = Customers(pool(url).await?);
+    let store = TableDataStore::new(map.clone(), customers, Arc::new(SystemClock));
     let found = store.load(&map, &key).await?;
     println!(
         "was there before: {}",
@@ -56,7 +68,7 @@ pub(crate) async fn show(url: &str) -> Result<(), Box<dyn Error>> {
             email: "alice@example.com".to_owned(),
             plan: plan.to_owned(),
         };
-        let record = Record::builder(RecordValue::lww(customer.to_value()?, at), Version::new(at)).build();
+        let record = Record::builder(RecordValue::lww(to_value(&customer)?, at), Version::new(at)).build();
         Ok(Write::new(map.clone(), key.clone(), Arc::new(record)))
     };
     println!(
