@@ -89,4 +89,14 @@ mod tests {
         assert!(noted(u32::MAX - 1).is_some());
         assert_eq!(noted(u32::MAX), None);
     }
+
+    #[test]
+    fn hits_are_counted_as_far_as_they_go() {
+        let stats = AccessStats::new(Millis(1));
+        stats.hits.store(u32::MAX - 1, Ordering::Relaxed);
+        for _ in 0..2 {
+            stats.touch(Millis(2));
+            assert_eq!(stats.hits(), u32::MAX);
+        }
+    }
 }
