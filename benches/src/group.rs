@@ -201,7 +201,9 @@ impl Group {
         self.tables.push(table);
     }
 
-    fn rounds(&self) -> usize {
+    /// Returns how many rounds of a comparison count; one more is run before them.
+    #[must_use]
+    pub fn rounds(&self) -> usize {
         if self.is_quick { QUICK_ROUNDS } else { ROUNDS }
     }
 
