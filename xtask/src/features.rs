@@ -13,6 +13,8 @@ pub(crate) fn check(workspace: &Workspace) -> Outcome<()> {
                 .args([
                     "clippy",
                     "--quiet",
+                    // Each package has its own turn.
+                    "--no-deps",
                     "--package",
                     &package.name,
                     "--no-default-features",
