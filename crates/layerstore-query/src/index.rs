@@ -11,7 +11,7 @@ use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
-use layerstore_observer::{Mutation, MutationEvent, MutationObserver, ObserverError};
+use layerstore_observer::{Effect, Mutation, MutationObserver, ObserverError};
 use layerstore_record::{Key, MapName, Record};
 
 use crate::path::Path;
@@ -227,22 +227,17 @@ impl MutationObserver for Index {
         if *mutation.map != self.map {
             return Ok(());
         }
-        match mutation.event {
-            MutationEvent::Put { key, record }
-            | MutationEvent::Update { key, record, .. }
-            | MutationEvent::ReplicationPut { key, record, .. }
-            | MutationEvent::Load { key, record } => self.set(key, mutation.partition, record),
-            MutationEvent::Remove { key, .. } => self.remove(key),
-            MutationEvent::Evict { key, .. } if self.scope == Scope::Resident => self.remove(key),
-            MutationEvent::Evict { .. } => {}
-            MutationEvent::Reset { .. } if self.scope == Scope::Stored => {
+        match (mutation.event.effect(), self.scope) {
+            (Effect::Holds { key, record }, _) => self.set(key, mutation.partition, record),
+            (Effect::Gone { key, .. }, _) | (Effect::Evicted { key, .. }, Scope::Resident) => {
+                self.remove(key);
+            }
+            (Effect::Evicted { .. }, Scope::Stored) => {}
+            (Effect::Unknown, Scope::Stored) => {
                 self.phases.doubt("a reset forgot writes: build it anew");
                 self.clear_all();
             }
-            MutationEvent::Clear { .. } | MutationEvent::Reset { .. } | MutationEvent::Destroy { .. } => {
-                self.clear(mutation.partition);
-            }
-            _ => {}
+            (Effect::Emptied | Effect::Unknown | Effect::Ended, _) => self.clear(mutation.partition),
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ mod subscription;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use layerstore_observer::{Mutation, MutationEvent, MutationObserver, ObserverError};
+use layerstore_observer::{Effect, Mutation, MutationObserver, ObserverError};
 use layerstore_record::{Clock, Key, MapName, Millis, Record};
 use layerstore_record_store::{Partition, RecordStore, TryGet};
 use tokio::sync::watch;
@@ -285,19 +285,15 @@ impl MutationObserver for LiveQuery {
         if *mutation.map != self.map {
             return Ok(());
         }
-        match mutation.event {
-            MutationEvent::Put { key, record }
-            | MutationEvent::Update { key, record, .. }
-            | MutationEvent::ReplicationPut { key, record, .. }
-            | MutationEvent::Load { key, record } => return self.set(key, mutation.partition, record),
-            MutationEvent::Remove { key, .. } => self.remove(key),
-            MutationEvent::Evict { key, record } => self.evict(key, record),
-            MutationEvent::Clear { .. } => self.clear(mutation.partition),
-            MutationEvent::Reset { .. } => {
+        match mutation.event.effect() {
+            Effect::Holds { key, record } => return self.set(key, mutation.partition, record),
+            Effect::Gone { key, .. } => self.remove(key),
+            Effect::Evicted { key, record } => self.evict(key, record),
+            Effect::Emptied => self.clear(mutation.partition),
+            Effect::Unknown => {
                 self.doubt(&mut lock(&self.state), "a reset forgot writes: build it anew");
             }
-            MutationEvent::Destroy { .. } => self.close(),
-            _ => {}
+            Effect::Ended => self.close(),
         }
         Ok(())
     }

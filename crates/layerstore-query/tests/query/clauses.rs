@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use layerstore_data_store::InMemoryDataStore;
-use layerstore_query::{Direction, Index, IndexKind, Path, Phase, Query, field};
+use layerstore_query::{Direction, Index, IndexKind, LiveQuery, Path, Phase, Query, QueryError, field};
 use layerstore_record::Value;
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::doubles::{Call, Side, SlowDataStore};
@@ -179,7 +179,7 @@ async fn q3_what_is_there_is_built_from_and_pages_are_bounded() {
     assert!(scene.evict("k7").await);
     let index = scene.unbuilt(by_city());
     assert_eq!(index.phase(), Phase::New);
-    let mut build = index.begin_build(&scene.partitions);
+    let mut build = index.begin_build(&scene.partitions).unwrap();
     while build.step().await.unwrap() {
         assert!(build.report().records <= build.report().pages * 1_000);
         assert_eq!(index.phase(), Phase::Building);
@@ -285,7 +285,7 @@ async fn q5_a_reset_while_an_index_is_built_makes_the_build_fail() {
     let scene = Scene::new().await;
     scene.set("a", of("Oslo")).await;
     let index = scene.unbuilt(by_city());
-    let mut build = index.begin_build(&scene.partitions);
+    let mut build = index.begin_build(&scene.partitions).unwrap();
     scene.stores[0].reset().await.unwrap();
     let error = build.step().await.unwrap_err();
     assert!(error.to_string().contains("by-city"), "{error}");
@@ -300,4 +300,23 @@ async fn an_index_says_what_it_is() {
         (IndexKind::Ordered, &Path::from("age"))
     );
     assert!(index.is_empty() && format!("{index:?}").contains("by-age"));
+}
+
+#[tokio::test]
+async fn an_index_or_a_live_query_of_another_map_is_not_built_since_it_would_not_be_kept_up() {
+    let scene = Scene::new().await;
+    let other = layerstore_record::MapName::new("other").unwrap();
+    let index = Index::hash("city", other.clone(), "address.city");
+    let live = LiveQuery::builder("live", other, Query::of(field("age").exists())).build();
+    let refused = [
+        index.build(&scene.partitions).await.unwrap_err(),
+        live.build(&scene.partitions).await.unwrap_err(),
+    ];
+    for (refused, name) in refused.into_iter().zip(["city", "live"]) {
+        assert!(
+            matches!(&refused, QueryError::OtherMap { name: of, .. } if of == name),
+            "{refused}"
+        );
+    }
+    assert_eq!((index.phase(), live.phase()), (Phase::New, Phase::New));
 }

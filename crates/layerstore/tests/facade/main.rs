@@ -16,6 +16,7 @@ mod copy;
 mod drops;
 mod life;
 mod log;
+mod observers;
 #[cfg(any(feature = "write-behind", all(feature = "tiered", feature = "fs")))]
 mod opening;
 mod preload;
