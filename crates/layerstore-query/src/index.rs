@@ -14,8 +14,11 @@ use foldhash::fast::RandomState;
 use layerstore_observer::{Effect, Mutation, MutationObserver, ObserverError};
 use layerstore_record::{Key, MapName, Record};
 
+use crate::order::Direction;
 use crate::path::Path;
 use crate::predicate::Test;
+use crate::query::Front;
+use crate::term::Term;
 use phase::Phases;
 use shard::Shard;
 
@@ -80,6 +83,9 @@ pub enum Scope {
 const SHARDS: usize = 64;
 
 impl Index {
+    /// In how many parts it is, by key.
+    pub(crate) const PARTS: usize = SHARDS;
+
     /// Makes a hash index of a map, over stored records.
     #[must_use]
     pub fn hash(name: impl Into<String>, map: MapName, path: impl Into<Path>) -> Self {
@@ -173,6 +179,25 @@ impl Index {
             lock(shard).find(test, &mut found);
         }
         found
+    }
+
+    /// Copies the keys with the first values in a direction, about so many of each part; an ordered index can.
+    pub(crate) fn front(&self, direction: Direction, of_each: usize) -> Front {
+        let (mut keys, mut next): (_, Option<Term>) = (Vec::new(), None);
+        for shard in &self.shards {
+            let Some(left) = lock(shard).front(direction, of_each, &mut keys) else {
+                continue;
+            };
+            let is_first = next
+                .as_ref()
+                .is_none_or(|next| direction.turn(left.cmp(next)).is_lt());
+            if is_first {
+                next = Some(left);
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Front { keys, next }
     }
 
     /// Returns the generation of what it holds, `None` while that is not to be used.
