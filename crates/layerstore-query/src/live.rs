@@ -4,6 +4,7 @@ mod outcome_set;
 mod settings;
 mod subscription;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
@@ -58,6 +59,8 @@ struct State {
     window: Window,
     phase: Phase,
     generation: Generation,
+    /// The partitions that will tell nothing more.
+    destroyed: BTreeSet<u32>,
     /// Whether nothing will come any more.
     ended: bool,
 }
@@ -83,6 +86,7 @@ impl LiveQuery {
                 window: Window::default(),
                 phase: Phase::New,
                 generation: Generation::default(),
+                destroyed: BTreeSet::new(),
                 ended: false,
             }),
             name: builder.name,
@@ -268,6 +272,18 @@ impl LiveQuery {
         self.tell(&mut state, changes);
     }
 
+    /// Takes note of the end of a partition: with the last of them all comes to its end.
+    fn end(&self, partition: u32) {
+        let partitions = self.stores.get().map_or(1, |stores| stores.len());
+        let mut state = lock(&self.state);
+        state.destroyed.insert(partition);
+        let is_last = state.destroyed.len() >= partitions;
+        drop(state);
+        if is_last {
+            self.close();
+        }
+    }
+
     /// Returns in how long something may end by itself.
     fn next_end(&self) -> Option<std::time::Duration> {
         let Millis(end) = lock(&self.state).outcome.next_end()?;
@@ -293,7 +309,7 @@ impl MutationObserver for LiveQuery {
             Effect::Unknown => {
                 self.doubt(&mut lock(&self.state), "a reset forgot writes: build it anew");
             }
-            Effect::Ended => self.close(),
+            Effect::Ended => self.end(mutation.partition),
         }
         Ok(())
     }
