@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use layerstore_observer::{
-    ChangeFeed, FeedFilter, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver, Subscription,
+    ChangeFeed, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver, Subscription, Topic,
 };
 use layerstore_record::{Key, MapName, Millis, NodeId, Provenance, Record, RecordValue, Timestamp, Version};
 
@@ -27,7 +27,7 @@ fn read(subscription: &mut Subscription) -> Vec<String> {
 /// Tells a feed of five changes, of which it holds three.
 pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     let feed = ChangeFeed::builder("changes").max_records(3).build()?;
-    let only_users = FeedFilter::everything().key_prefix("user:");
+    let only_users = Topic::everything().key_prefix("user:");
     let mut subscription = feed.subscribe(FeedStart::Now, only_users.clone())?;
     let mut position = subscription.position();
 

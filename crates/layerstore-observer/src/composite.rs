@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use layerstore_record::{MapName, Version};
 use thiserror::Error;
 
 use crate::mutation::Mutation;
@@ -148,13 +149,34 @@ impl MutationObserver for CompositeObserver {
         }
         first.map_or(Ok(()), Err)
     }
+
+    fn removals_forgotten(&self, map: &MapName, up_to: Version) {
+        for member in self.members().iter() {
+            let told = member.guarded(|observer| {
+                observer.removals_forgotten(map, up_to);
+                Ok(())
+            });
+            if let Err(error) = told {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%map, %error, "observer failed");
+            }
+        }
+    }
 }
 
 impl Member {
     fn tell(&self, mutation: &Mutation<'_>) -> Result<(), ObserverError> {
+        self.guarded(|observer| observer.on_mutation(mutation))
+    }
+
+    /// Calls the observer; its panic is its error.
+    fn guarded(
+        &self,
+        call: impl FnOnce(&dyn MutationObserver) -> Result<(), ObserverError>,
+    ) -> Result<(), ObserverError> {
         // Unwind safety: nothing of ours is half changed when an observer panics, and what the observer itself
         // left behind is behind its own locks, which poison.
-        catch_unwind(AssertUnwindSafe(|| self.observer.on_mutation(mutation))).unwrap_or_else(|payload| {
+        catch_unwind(AssertUnwindSafe(|| call(&*self.observer))).unwrap_or_else(|payload| {
             discard(payload);
             // The payload is not repeated: a panic message may hold a value.
             Err(ObserverError::new(&*self.name, "it panicked"))

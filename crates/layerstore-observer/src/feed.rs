@@ -1,7 +1,6 @@
 //! Changes in a bounded, numbered ring, for readers that go at their own pace.
 
 mod builder;
-mod filter;
 mod ring;
 mod shared;
 mod subscription;
@@ -14,12 +13,12 @@ use layerstore_record::Cost;
 use crate::mutation::{Mutation, MutationEvent};
 use crate::observer::{MutationObserver, ObserverError};
 use crate::owned::OwnedMutation;
+use crate::topic::Topic;
 use shared::Shared;
 
 pub use builder::{
     ChangeFeedBuilder, DEFAULT_MAX_COST, DEFAULT_MAX_RECORDS, DEFAULT_MAX_SUBSCRIPTIONS, InvalidChangeFeed,
 };
-pub use filter::FeedFilter;
 pub use subscription::{Change, FeedClosed, FeedItem, FeedStart, SubscribeError, Subscription};
 
 /// Keeps the newest changes in a ring, numbered without a gap, for any number of subscribers.
@@ -39,11 +38,11 @@ pub use subscription::{Change, FeedClosed, FeedItem, FeedStart, SubscribeError, 
 ///
 /// ```
 /// use std::sync::Arc;
-/// use layerstore_observer::{ChangeFeed, FeedFilter, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver};
+/// use layerstore_observer::{ChangeFeed, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver, Topic};
 /// use layerstore_record::{MapName, Provenance};
 ///
 /// let feed = Arc::new(ChangeFeed::builder("changes").max_records(100).build()?);
-/// let mut subscription = feed.subscribe(FeedStart::Now, FeedFilter::everything())?;
+/// let mut subscription = feed.subscribe(FeedStart::Now, Topic::everything())?;
 ///
 /// let map = MapName::new("users")?;
 /// feed.on_mutation(&Mutation::new(&map, Provenance::Client, MutationEvent::Clear { resident: 3 }))?;
@@ -67,12 +66,12 @@ impl ChangeFeed {
         ChangeFeedBuilder::new(name.into())
     }
 
-    /// Subscribes to the changes that pass `filter`.
+    /// Subscribes to the changes of a topic.
     ///
     /// # Errors
     /// [`SubscribeError`] when `start` lies ahead of the feed, or when there are as many subscriptions as there may be.
-    pub fn subscribe(&self, start: FeedStart, filter: FeedFilter) -> Result<Subscription, SubscribeError> {
-        Subscription::new(&self.shared, start, filter)
+    pub fn subscribe(&self, start: FeedStart, topic: Topic) -> Result<Subscription, SubscribeError> {
+        Subscription::new(&self.shared, start, topic)
     }
 
     /// Returns the number that the next change will get.

@@ -4,6 +4,7 @@
 
 mod access_times;
 mod composite;
+mod effect;
 mod feed;
 mod function;
 mod merkle;
@@ -13,12 +14,15 @@ mod observer;
 mod owned;
 mod publisher;
 mod resident;
+mod sources;
+mod topic;
 
 pub use access_times::AccessTimes;
 pub use composite::{CompositeObserver, NameTaken};
+pub use effect::Effect;
 pub use feed::{
     Change, ChangeFeed, ChangeFeedBuilder, DEFAULT_MAX_COST, DEFAULT_MAX_RECORDS, DEFAULT_MAX_SUBSCRIPTIONS,
-    FeedClosed, FeedFilter, FeedItem, FeedStart, InvalidChangeFeed, SubscribeError, Subscription,
+    FeedClosed, FeedItem, FeedStart, InvalidChangeFeed, SubscribeError, Subscription,
 };
 pub use function::FnObserver;
 pub use merkle::{
@@ -30,7 +34,8 @@ pub use mutation::{Mutation, MutationEvent, Ownership, PreviousValue, RemoveReas
 pub use observer::{MutationObserver, ObserverError};
 pub use owned::{OwnedEvent, OwnedMutation, OwnedPrevious};
 pub use publisher::{
-    DEFAULT_MAX_SUBSCRIBERS, DEFAULT_QUEUE_COST, DEFAULT_QUEUE_EVENTS, DEFAULT_STALL_AFTER, EventKind,
-    EventPublisher, EventPublisherBuilder, PublishError, Published, PublishedItem, Subscriber,
-    SubscriberFault, SubscriberStatus, Topic,
+    DEFAULT_MAX_SUBSCRIBERS, DEFAULT_QUEUE_COST, DEFAULT_QUEUE_EVENTS, DEFAULT_STALL_AFTER, EventPublisher,
+    EventPublisherBuilder, PublishError, Published, PublishedItem, Subscriber, SubscriberFault,
+    SubscriberStatus,
 };
+pub use topic::{EventKind, Topic};

@@ -13,9 +13,10 @@ mod tree;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use layerstore_record::{Key, MapName, Record, Timestamp};
+use layerstore_record::{Key, MapName, Record, Timestamp, Version};
 
-use crate::mutation::{Mutation, MutationEvent, Ownership};
+use crate::effect::Effect;
+use crate::mutation::{Mutation, Ownership};
 use crate::observer::{MutationObserver, ObserverError};
 use covered::Covered;
 
@@ -159,7 +160,8 @@ impl MerkleObserver {
     }
 
     /// Takes note that the data store's tombstones up to `horizon` may be gone, as after a purge, or when a map is opened that was
-    /// purged before. They do not count any more.
+    /// purged before. They do not count any more. Record stores and the facade say so by themselves
+    /// ([`MutationObserver::removals_forgotten`]); who purges a data store behind their backs has to.
     pub fn forget_removals(&self, horizon: Timestamp) {
         self.raise_cutoff(horizon);
         let mut covered = self.lock();
@@ -188,22 +190,26 @@ impl MutationObserver for MerkleObserver {
         if !is_ours || mutation.ownership == Ownership::Backup {
             return Ok(());
         }
-        match mutation.event {
-            MutationEvent::Put { key, record }
-            | MutationEvent::Update { key, record, .. }
-            | MutationEvent::ReplicationPut { key, record, .. }
+        match mutation.event.effect() {
             // What a load brings is covered already, but after a write of unknown outcome: then it is the first to say what came of it.
-            | MutationEvent::Load { key, record } => self.tell(key, record),
-            MutationEvent::Remove { key, tombstone, .. } => match tombstone {
+            Effect::Holds { key, record } => self.tell(key, record),
+            Effect::Gone { key, tombstone } => match tombstone {
                 Some(tombstone) => self.tell(key, tombstone),
                 None => self.lock().tell_gone(key),
             },
-            MutationEvent::Evict { .. } => {}
-            MutationEvent::Clear { .. } => self.lock().tell_cleared(),
+            Effect::Evicted { .. } => {}
+            Effect::Emptied => self.lock().tell_cleared(),
             // Pending writes may be lost, or, without a data store, everything.
-            MutationEvent::Reset { .. } | MutationEvent::Destroy { .. } => self.lock().tell_unknown(),
+            Effect::Unknown | Effect::Ended => self.lock().tell_unknown(),
         }
         Ok(())
+    }
+
+    /// Forgets them as well, in every partition: a version is never below the timestamp of the removal that it was given to.
+    fn removals_forgotten(&self, map: &MapName, up_to: Version) {
+        if *map == self.map {
+            self.forget_removals(up_to.timestamp());
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+use layerstore_record::{MapName, Version};
 use thiserror::Error;
 
 use crate::mutation::Mutation;
@@ -23,6 +24,10 @@ pub trait MutationObserver: Send + Sync + 'static {
     /// # Errors
     /// Whatever keeps it from taking note. The write stands; the error comes back inside its successful outcome.
     fn on_mutation(&self, mutation: &Mutation<'_>) -> Result<(), ObserverError>;
+
+    /// Takes note that the data store may have forgotten the removals of a map up to a version: they were purged, or the map was
+    /// cleared, now or before it was opened. No record changes by that. It may come again, and with an older version than before.
+    fn removals_forgotten(&self, _map: &MapName, _up_to: Version) {}
 }
 
 /// An observer could not take note of a mutation. The write stands and must not be repeated.

@@ -4,7 +4,6 @@ mod builder;
 mod fault;
 mod inbox;
 mod subscriber;
-mod topic;
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -15,6 +14,8 @@ use layerstore_record::Clock;
 use crate::mutation::{Mutation, MutationEvent};
 use crate::observer::{MutationObserver, ObserverError};
 use crate::owned::OwnedMutation;
+use crate::sources::Sources;
+use crate::topic::Topic;
 use inbox::Inbox;
 
 pub use builder::{
@@ -23,7 +24,6 @@ pub use builder::{
 };
 pub use fault::{SubscriberFault, SubscriberStatus};
 pub use subscriber::{PublishError, Published, PublishedItem, Subscriber};
-pub use topic::{EventKind, Topic};
 
 /// Hands mutations to named subscribers, each of whom asks for a topic and has a bounded queue of its own.
 ///
@@ -62,6 +62,8 @@ pub struct EventPublisher {
     stall_after: Duration,
     /// Guards the list for as long as it takes to copy a pointer, or to make a new one.
     inboxes: RwLock<Arc<[Arc<Inbox>]>>,
+    /// Guards who told of something while there were subscribers: looked at for every mutation, changed by the first of each.
+    sources: RwLock<Sources>,
 }
 
 impl EventPublisher {
@@ -105,7 +107,8 @@ impl EventPublisher {
             .collect()
     }
 
-    /// Ends it: subscribers read what is left in their queues and come to the end.
+    /// Ends it: subscribers read what is left in their queues and come to the end. It also ends by itself, once all record stores that told
+    /// of something were shut down.
     pub fn close(&self) {
         for inbox in self.inboxes().iter() {
             inbox.close();
@@ -115,6 +118,23 @@ impl EventPublisher {
     fn inboxes(&self) -> Arc<[Arc<Inbox>]> {
         let inboxes: RwLockReadGuard<'_, _> = self.inboxes.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&inboxes)
+    }
+
+    fn note_source(&self, mutation: &Mutation<'_>) {
+        let (map, partition) = (mutation.map, mutation.partition);
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        if sources.knows(map, partition) {
+            return;
+        }
+        drop(sources);
+        let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+        sources.note(map.clone(), partition);
+    }
+
+    /// Takes note that a record store was destroyed; tells whether none is left of those that told of something.
+    fn end_source(&self, mutation: &Mutation<'_>) -> bool {
+        let mut sources = self.sources.write().unwrap_or_else(PoisonError::into_inner);
+        sources.end(mutation.map.clone(), mutation.partition)
     }
 
     fn leave(&self, left: &Arc<Inbox>) {
@@ -137,7 +157,11 @@ impl MutationObserver for EventPublisher {
     fn on_mutation(&self, mutation: &Mutation<'_>) -> Result<(), ObserverError> {
         let mut shared: Option<Arc<OwnedMutation>> = None;
         let mut now = None;
-        for inbox in self.inboxes().iter() {
+        let inboxes = self.inboxes();
+        if !inboxes.is_empty() {
+            self.note_source(mutation);
+        }
+        for inbox in inboxes.iter() {
             if !inbox.topic().passes(mutation) {
                 continue;
             }
@@ -145,7 +169,10 @@ impl MutationObserver for EventPublisher {
             let now = *now.get_or_insert_with(|| self.clock.now());
             inbox.push(Arc::clone(shared), now, self.stall_after);
         }
-        if matches!(mutation.event, MutationEvent::Destroy { shutdown: true }) {
+        if let MutationEvent::Destroy { shutdown } = mutation.event
+            && self.end_source(mutation)
+            && shutdown
+        {
             self.close();
         }
         Ok(())

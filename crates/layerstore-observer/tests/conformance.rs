@@ -12,7 +12,9 @@ use layerstore_observer::{
     AccessTimes, ChangeFeed, CompositeObserver, EventPublisher, FnObserver, MerkleObserver, MetricsObserver,
     Mutation, MutationEvent, MutationObserver, NameTaken, ObserverError, PreviousValue, RemoveReason, Topic,
 };
-use layerstore_record::{MapName, Provenance, Record, RecordValue, SystemClock};
+use layerstore_record::{
+    MapName, Millis, NodeId, Provenance, Record, RecordValue, SystemClock, Timestamp, Version,
+};
 use layerstore_testkit::observer::{FailingObserver, PanickingObserver, RecordingObserver, every_event};
 use layerstore_testkit::observer_conformance;
 
@@ -117,6 +119,38 @@ fn o2_a_panic_is_an_error_that_names_the_observer_and_repeats_no_value() {
     all.add(Arc::new(FnObserver::new("leaky", secret))).unwrap();
     let error = all.on_mutation(&clear(&map())).unwrap_err();
     assert_eq!(error.to_string(), "observer \"leaky\" failed: it panicked");
+}
+
+#[test]
+fn o2_a_panic_at_what_is_forgotten_keeps_no_other_from_being_told() {
+    struct Panicking;
+    impl MutationObserver for Panicking {
+        fn name(&self) -> &'static str {
+            "panicking"
+        }
+        fn on_mutation(&self, _: &Mutation<'_>) -> Result<(), ObserverError> {
+            Ok(())
+        }
+        fn removals_forgotten(&self, _: &MapName, _: Version) {
+            panic!("as it is told")
+        }
+    }
+    let (all, inner) = (
+        CompositeObserver::new("all"),
+        Arc::new(CompositeObserver::new("inner")),
+    );
+    let tree = Arc::new(MerkleObserver::new("tree", map(), 0));
+    inner.add(tree.clone()).unwrap();
+    all.add(Arc::new(Panicking)).unwrap();
+    all.add(inner).unwrap();
+    let up_to = Timestamp::new(Millis(7), 0, NodeId(1));
+    all.removals_forgotten(&MapName::new("other").unwrap(), Version::new(up_to));
+    assert_eq!((tree.forgotten(), all.failures()), (Timestamp::ZERO, 1));
+    for millis in [7, 3] {
+        let up_to = Timestamp::new(Millis(millis), 0, NodeId(1));
+        all.removals_forgotten(&map(), Version::new(up_to));
+    }
+    assert_eq!((tree.forgotten(), tree.cutoff()), (up_to, up_to));
 }
 
 #[test]

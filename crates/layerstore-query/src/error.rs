@@ -1,3 +1,4 @@
+use layerstore_record::MapName;
 use layerstore_record_store::RecordStoreError;
 use thiserror::Error;
 
@@ -15,6 +16,16 @@ pub enum QueryError {
         name: String,
         /// What happened.
         why: &'static str,
+    },
+    /// An index or a live query of one map was to be built from the records of another, of whose mutations it would take no notice.
+    #[error("{name:?} is of map {own:?} and cannot be built from the records of map {other:?}")]
+    OtherMap {
+        /// The index or the live query.
+        name: String,
+        /// The map that it is of.
+        own: MapName,
+        /// The map that it was to be built from.
+        other: MapName,
     },
     /// A live query means more records than it may hold.
     #[error(

@@ -11,11 +11,14 @@ use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
-use layerstore_observer::{Mutation, MutationEvent, MutationObserver, ObserverError};
+use layerstore_observer::{Effect, Mutation, MutationObserver, ObserverError};
 use layerstore_record::{Key, MapName, Record};
 
+use crate::order::Direction;
 use crate::path::Path;
 use crate::predicate::Test;
+use crate::query::Front;
+use crate::term::Term;
 use phase::Phases;
 use shard::Shard;
 
@@ -80,6 +83,9 @@ pub enum Scope {
 const SHARDS: usize = 64;
 
 impl Index {
+    /// In how many parts it is, by key.
+    pub(crate) const PARTS: usize = SHARDS;
+
     /// Makes a hash index of a map, over stored records.
     #[must_use]
     pub fn hash(name: impl Into<String>, map: MapName, path: impl Into<Path>) -> Self {
@@ -175,6 +181,25 @@ impl Index {
         found
     }
 
+    /// Copies the keys with the first values in a direction, about so many of each part; an ordered index can.
+    pub(crate) fn front(&self, direction: Direction, of_each: usize) -> Front {
+        let (mut keys, mut next): (_, Option<Term>) = (Vec::new(), None);
+        for shard in &self.shards {
+            let Some(left) = lock(shard).front(direction, of_each, &mut keys) else {
+                continue;
+            };
+            let is_first = next
+                .as_ref()
+                .is_none_or(|next| direction.turn(left.cmp(next)).is_lt());
+            if is_first {
+                next = Some(left);
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        Front { keys, next }
+    }
+
     /// Returns the generation of what it holds, `None` while that is not to be used.
     pub(crate) fn ready(&self) -> Option<Generation> {
         let (phase, generation) = self.phases.now();
@@ -227,22 +252,17 @@ impl MutationObserver for Index {
         if *mutation.map != self.map {
             return Ok(());
         }
-        match mutation.event {
-            MutationEvent::Put { key, record }
-            | MutationEvent::Update { key, record, .. }
-            | MutationEvent::ReplicationPut { key, record, .. }
-            | MutationEvent::Load { key, record } => self.set(key, mutation.partition, record),
-            MutationEvent::Remove { key, .. } => self.remove(key),
-            MutationEvent::Evict { key, .. } if self.scope == Scope::Resident => self.remove(key),
-            MutationEvent::Evict { .. } => {}
-            MutationEvent::Reset { .. } if self.scope == Scope::Stored => {
+        match (mutation.event.effect(), self.scope) {
+            (Effect::Holds { key, record }, _) => self.set(key, mutation.partition, record),
+            (Effect::Gone { key, .. }, _) | (Effect::Evicted { key, .. }, Scope::Resident) => {
+                self.remove(key);
+            }
+            (Effect::Evicted { .. }, Scope::Stored) => {}
+            (Effect::Unknown, Scope::Stored) => {
                 self.phases.doubt("a reset forgot writes: build it anew");
                 self.clear_all();
             }
-            MutationEvent::Clear { .. } | MutationEvent::Reset { .. } | MutationEvent::Destroy { .. } => {
-                self.clear(mutation.partition);
-            }
-            _ => {}
+            (Effect::Emptied | Effect::Unknown | Effect::Ended, _) => self.clear(mutation.partition),
         }
         Ok(())
     }

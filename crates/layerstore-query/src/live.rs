@@ -4,10 +4,11 @@ mod outcome_set;
 mod settings;
 mod subscription;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use layerstore_observer::{Mutation, MutationEvent, MutationObserver, ObserverError};
+use layerstore_observer::{Effect, Mutation, MutationObserver, ObserverError};
 use layerstore_record::{Clock, Key, MapName, Millis, Record};
 use layerstore_record_store::{Partition, RecordStore, TryGet};
 use tokio::sync::watch;
@@ -58,6 +59,8 @@ struct State {
     window: Window,
     phase: Phase,
     generation: Generation,
+    /// The partitions that will tell nothing more.
+    destroyed: BTreeSet<u32>,
     /// Whether nothing will come any more.
     ended: bool,
 }
@@ -83,6 +86,7 @@ impl LiveQuery {
                 window: Window::default(),
                 phase: Phase::New,
                 generation: Generation::default(),
+                destroyed: BTreeSet::new(),
                 ended: false,
             }),
             name: builder.name,
@@ -268,6 +272,18 @@ impl LiveQuery {
         self.tell(&mut state, changes);
     }
 
+    /// Takes note of the end of a partition: with the last of them all comes to its end.
+    fn end(&self, partition: u32) {
+        let partitions = self.stores.get().map_or(1, |stores| stores.len());
+        let mut state = lock(&self.state);
+        state.destroyed.insert(partition);
+        let is_last = state.destroyed.len() >= partitions;
+        drop(state);
+        if is_last {
+            self.close();
+        }
+    }
+
     /// Returns in how long something may end by itself.
     fn next_end(&self) -> Option<std::time::Duration> {
         let Millis(end) = lock(&self.state).outcome.next_end()?;
@@ -285,19 +301,15 @@ impl MutationObserver for LiveQuery {
         if *mutation.map != self.map {
             return Ok(());
         }
-        match mutation.event {
-            MutationEvent::Put { key, record }
-            | MutationEvent::Update { key, record, .. }
-            | MutationEvent::ReplicationPut { key, record, .. }
-            | MutationEvent::Load { key, record } => return self.set(key, mutation.partition, record),
-            MutationEvent::Remove { key, .. } => self.remove(key),
-            MutationEvent::Evict { key, record } => self.evict(key, record),
-            MutationEvent::Clear { .. } => self.clear(mutation.partition),
-            MutationEvent::Reset { .. } => {
+        match mutation.event.effect() {
+            Effect::Holds { key, record } => return self.set(key, mutation.partition, record),
+            Effect::Gone { key, .. } => self.remove(key),
+            Effect::Evicted { key, record } => self.evict(key, record),
+            Effect::Emptied => self.clear(mutation.partition),
+            Effect::Unknown => {
                 self.doubt(&mut lock(&self.state), "a reset forgot writes: build it anew");
             }
-            MutationEvent::Destroy { .. } => self.close(),
-            _ => {}
+            Effect::Ended => self.end(mutation.partition),
         }
         Ok(())
     }

@@ -43,6 +43,14 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Tells whether it stands before every record with this value.
+    pub(crate) fn is_before(&self, value: &Term) -> bool {
+        let before = |term: &Term| self.direction.turn(term.cmp(value)).is_lt();
+        self.term.as_ref().is_some_and(before)
+    }
+}
+
 impl Order {
     fn term(&self, record: &Record) -> Option<Term> {
         let mut first: Option<layerstore_record::Value> = None;
@@ -60,7 +68,7 @@ impl Order {
 }
 
 impl Direction {
-    fn turn(self, order: Ordering) -> Ordering {
+    pub(crate) fn turn(self, order: Ordering) -> Ordering {
         match self {
             Self::Ascending => order,
             Self::Descending => order.reverse(),

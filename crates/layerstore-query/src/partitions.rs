@@ -1,8 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use layerstore_record::Key;
+use layerstore_record::{Key, MapName};
 use layerstore_record_store::{Partition, RecordStore};
+
+use crate::error::QueryError;
 
 /// The record stores of one map, one for each of its partitions in their order.
 #[derive(Clone)]
@@ -17,6 +19,18 @@ impl Partitions {
 
     pub(crate) fn all(&self) -> &[Arc<dyn RecordStore>] {
         &self.0
+    }
+
+    /// Makes sure that they are of this map, of which `name` is told.
+    pub(crate) fn check(&self, name: &str, own: &MapName) -> Result<(), QueryError> {
+        let other = self.0.iter().map(|store| store.map()).find(|map| *map != own);
+        other.map_or(Ok(()), |other| {
+            Err(QueryError::OtherMap {
+                name: name.to_owned(),
+                own: own.clone(),
+                other: other.clone(),
+            })
+        })
     }
 
     /// Returns the place of the record store of a key.

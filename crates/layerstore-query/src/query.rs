@@ -1,6 +1,7 @@
 mod explain;
 mod plan;
 mod selection;
+mod walk;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,8 +18,10 @@ use crate::path::Path;
 use crate::predicate::Predicate;
 use plan::Plan;
 use selection::Selection;
+use walk::Walk;
 
 pub use explain::{Access, Explanation};
+pub(crate) use walk::Front;
 
 /// Asks for records by what they hold: which, in what order, and how many. Everything, in key order, unless told otherwise.
 ///
@@ -90,25 +93,23 @@ impl Query {
             examined: 0,
         };
         let plan = Plan::of(&self.predicate, indexes, self.scope);
-        let access = match plan {
-            Some(plan) => {
-                let keys = plan.find();
-                reading.by_key(keys, &plan).await?;
-                // What came into doubt while it was asked may have missed some.
-                if plan.stands() {
-                    plan.access()
-                } else {
-                    reading.restart();
-                    reading.through_everything().await?;
-                    Access::Everything
-                }
+        if let Some(walk) = Walk::of(self, plan.as_ref(), indexes) {
+            if reading.in_order(&walk).await? {
+                return Ok(reading.answer(walk.access()));
             }
-            None => {
-                reading.through_everything().await?;
-                Access::Everything
+            reading.restart();
+        }
+        if let Some(plan) = plan {
+            let indexes: Vec<_> = plan.indexes().collect();
+            reading.by_key(plan.find(), &indexes).await?;
+            // What came into doubt while it was asked may have missed some.
+            if plan.stands() {
+                return Ok(reading.answer(plan.access()));
             }
-        };
-        Ok(reading.answer(access))
+            reading.restart();
+        }
+        reading.through_everything().await?;
+        Ok(reading.answer(Access::Everything))
     }
 }
 
@@ -121,14 +122,44 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Looks at the records of these keys.
-    async fn by_key(&mut self, keys: Vec<Key>, plan: &Plan<'_>) -> Result<(), RecordStoreError> {
-        for some in keys.chunks(PAGE) {
+    /// Looks at more and more of the first records of an order; tells whether these were enough.
+    async fn in_order(&mut self, walk: &Walk<'_>) -> Result<bool, RecordStoreError> {
+        let mut of_each = walk.first_step();
+        while let Some(Front { keys, next }) = walk.front(of_each) {
+            self.restart();
+            self.by_key(keys, &[walk.index()]).await?;
+            if !walk.stands() {
+                return Ok(false);
+            }
+            if self.selection.is_full_before(next.as_ref()) {
+                return Ok(true);
+            }
+            // Those without a value come after all of these, and are not in the index.
+            if next.is_none() {
+                return Ok(false);
+            }
+            of_each = of_each.saturating_mul(2);
+        }
+        Ok(false)
+    }
+
+    /// Looks at the records of these keys, which are sorted: as far as the limit, where the order is theirs.
+    async fn by_key(&mut self, keys: Vec<Key>, indexes: &[&Arc<Index>]) -> Result<(), RecordStoreError> {
+        let mut left = keys.as_slice();
+        let mut page = self.selection.limit().clamp(1, PAGE);
+        while !left.is_empty() && !self.is_settled_by_key() {
+            let (some, others) = left.split_at(page.min(left.len()));
             let gone = self.look_at(some).await?;
-            self.forget(&gone, plan).await?;
+            self.forget(&gone, indexes).await?;
             tokio::task::yield_now().await;
+            (left, page) = (others, (2 * page).min(PAGE));
         }
         Ok(())
+    }
+
+    /// Tells whether what was found stands before everything with a later key.
+    fn is_settled_by_key(&self) -> bool {
+        self.query.order.is_none() && self.selection.is_full()
     }
 
     /// Judges the records of these keys; returns the keys that have none.
@@ -163,8 +194,8 @@ impl Reading<'_> {
 
     /// Has indexes forget keys that led nowhere, where they were told nothing of them since: observers do not hear of all that
     /// ends out of memory.
-    async fn forget(&mut self, gone: &[Key], plan: &Plan<'_>) -> Result<(), RecordStoreError> {
-        for index in plan.indexes() {
+    async fn forget(&mut self, gone: &[Key], indexes: &[&Arc<Index>]) -> Result<(), RecordStoreError> {
+        for index in indexes {
             let stamped = gone.iter().filter_map(|key| Some((key, index.stamp(key)?)));
             for (key, stamp) in stamped.collect::<Vec<_>>() {
                 if !self.is_there(key, index.scope()).await? {
@@ -182,6 +213,8 @@ impl Reading<'_> {
         match (store.peek(key), scope) {
             (TryGet::Hit(_), _) => Ok(true),
             (TryGet::Absent, _) | (_, Scope::Resident) => Ok(false),
+            // Who asks for what is in memory alone has the data store left in peace.
+            (TryGet::NeedsLoad, Scope::Stored) if self.query.scope == Scope::Resident => Ok(true),
             (TryGet::NeedsLoad, Scope::Stored) => store.contains(key).await,
         }
     }
@@ -194,11 +227,16 @@ impl Reading<'_> {
             let mut next = Some(Pages::first(self.query.scope));
             while let Some(pages) = next.take() {
                 let (records, after) = pages.read(&**store).await?;
+                // In key order what comes after this page may stand behind all that is wanted.
+                let last = records.last().map(|(key, _)| key.clone());
                 next = after;
                 for (key, record) in records {
                     if !is_resident || shown.insert(key.clone()) {
                         self.judge(&key, record);
                     }
+                }
+                if !is_resident && self.is_settled_by_key() && self.selection.is_before_key(last.as_ref()) {
+                    next = None;
                 }
                 tokio::task::yield_now().await;
             }
@@ -215,7 +253,6 @@ impl Reading<'_> {
 
     fn restart(&mut self) {
         self.selection = Selection::new(self.query.limit);
-        self.examined = 0;
     }
 
     fn answer(self, access: Access) -> Answer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use layerstore_observer::{Mutation, MutationEvent, MutationObserver, ObserverError, Ownership};
-use layerstore_record::{MapName, Provenance};
+use layerstore_record::{MapName, Provenance, Version};
 
 use crate::counters::{Counters, count};
 use crate::record_store::Shutdown;
@@ -67,6 +67,18 @@ impl Announcer {
             return None;
         }
         self.tell_now(counters, (ancestry, op), (provenance, ownership), event)
+    }
+
+    /// Tells the observer up to which version the data store may have forgotten removals.
+    pub(crate) fn tell_forgotten(&self, up_to: Version) {
+        let Some(observer) = &self.observer else { return };
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            observer.removals_forgotten(&self.map, up_to);
+        }));
+        if told.is_err() {
+            let observer = observer.name();
+            tracing::warn!(map = %self.map, observer, "an observer panicked when it was told what is forgotten");
+        }
     }
 
     fn tell_now(

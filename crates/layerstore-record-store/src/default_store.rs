@@ -89,6 +89,10 @@ impl RecordStore for DefaultRecordStore {
         self.core.partition.index()
     }
 
+    fn owns(&self, key: &Key) -> bool {
+        self.core.partition.owns(key)
+    }
+
     async fn init(&self) -> Result<(), RecordStoreError> {
         self.core.check_open("init")?;
         self.core.tasks.inside(self.core.init()).await

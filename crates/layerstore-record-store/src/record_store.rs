@@ -72,6 +72,9 @@ pub trait RecordStore: Send + Sync + 'static {
     /// Returns the partition of the map, 0 when it has one.
     fn partition(&self) -> u32;
 
+    /// Tells whether the key is one of this partition. No verb looks: a key in the wrong one would be in two memories that do not know each other.
+    fn owns(&self, key: &Key) -> bool;
+
     /// Claims the map in the data store and resumes above its versions. Needed before the first write; repeating it is harmless.
     ///
     /// # Errors

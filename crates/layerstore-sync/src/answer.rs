@@ -96,6 +96,15 @@ impl Replica {
         if !self.is_of(map, partition) {
             return Ok(Response::OtherMap);
         }
+        // A peer that parts the map into another number of partitions has keys in this one that are not of ours.
+        if !records
+            .iter()
+            .map(|record| &record.key)
+            .chain(&wanted)
+            .all(|key| self.store.owns(key))
+        {
+            return Ok(Response::OtherMap);
+        }
         if !self.tree.is_complete() {
             return Ok(Response::Incomplete);
         }

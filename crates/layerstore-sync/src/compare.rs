@@ -125,6 +125,7 @@ impl Round<'_> {
         if !is_sorted || !theirs.iter().all(|(key, _)| within(key)) || !until.as_ref().is_none_or(is_last) {
             return Err(self.unexpected());
         }
+        self.check_owned(theirs.iter().map(|(key, _)| key))?;
         self.report.leaves += u64::try_from(theirs.len()).unwrap_or(u64::MAX);
         let mut covered = range.clone();
         if let Some(until) = until {

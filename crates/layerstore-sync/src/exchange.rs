@@ -2,7 +2,7 @@
 
 use layerstore_record::Key;
 
-use crate::error::SyncError;
+use crate::error::{SyncError, SyncErrorKind};
 use crate::message::{ExchangeAnswer, ReplicaRecord, Request, Response};
 use crate::round::Round;
 
@@ -51,6 +51,13 @@ impl Round<'_> {
         if !is_progress {
             return Err(self.unexpected());
         }
+        self.check_owned(
+            answer
+                .records
+                .iter()
+                .map(|record| &record.key)
+                .chain(&answer.left),
+        )?;
         self.take_answer(answer, is_echo).await;
         Ok(())
     }
@@ -69,6 +76,16 @@ impl Round<'_> {
         if !is_echo {
             self.echo.extend(merges.ours);
         }
+    }
+
+    /// Makes sure that keys of the peer are of our partition: it may part the map into another number.
+    pub(crate) fn check_owned<'k>(&self, mut keys: impl Iterator<Item = &'k Key>) -> Result<(), SyncError> {
+        if keys.all(|key| self.replica.store.owns(key)) {
+            return Ok(());
+        }
+        let what =
+            "it has keys that are of another partition here: give the map as many partitions on both sides";
+        Err(self.replica.error(SyncErrorKind::OtherMap, what))
     }
 
     /// Reads the next records to send, within the bounds of a message.

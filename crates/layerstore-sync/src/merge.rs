@@ -51,6 +51,13 @@ impl Replica {
         if held == Some(LeafHash::of(&sent.key, &sent.value)) {
             return Ok(Fate::Same { is_changed: false });
         }
+        // The data store may have purged a removal that the tree still covers: to it what was removed would be new.
+        if let Some(ours) = self.covered_removal_over(sent) {
+            return Ok(Fate::Other {
+                ours,
+                is_changed: false,
+            });
+        }
         if held.is_none() && self.may_be_removed(&sent.value) {
             let removal = self.stored_removal(&sent.key).await?;
             return Ok(removal.map_or(Fate::Refused, |ours| Fate::Other {

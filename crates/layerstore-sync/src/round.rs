@@ -72,7 +72,10 @@ impl<'a> Round<'a> {
             .map_err(late)??;
         let kind = match answer {
             Response::Incomplete => (SyncErrorKind::PeerIncomplete, "it has to be rebuilt there first"),
-            Response::OtherMap => (SyncErrorKind::OtherMap, "it keeps another map or partition"),
+            Response::OtherMap => {
+                let what = "it keeps another map or partition, or as many partitions as we do not";
+                (SyncErrorKind::OtherMap, what)
+            }
             Response::CutoffAhead => (
                 SyncErrorKind::CutoffAhead,
                 "ours is, by the peer's clock: set the clocks right",

@@ -58,6 +58,15 @@ impl Replica {
         }
     }
 
+    /// Returns the removal that the tree covers, where that is all that it takes to know that it wins over what was sent.
+    pub(crate) fn covered_removal_over(&self, sent: &ReplicaRecord) -> Option<ReplicaRecord> {
+        let removal = self.tree.removal(&sent.key)?;
+        let is_lww = removal.kind == RecordKind::Lww && sent.value.kind() == RecordKind::Lww;
+        let timestamp = removal.at;
+        (is_lww && sent.value.timestamp() <= timestamp)
+            .then(|| ReplicaRecord::removal(&sent.key, RecordValue::Tombstone { timestamp }))
+    }
+
     /// Reads the removal of a key that the store still knows, whether it counts or not.
     pub(crate) async fn stored_removal(&self, key: &Key) -> Result<Option<ReplicaRecord>, RecordStoreError> {
         let mut start = Bound::Included(key.clone());

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use layerstore::observer::{
-    ChangeFeed, FeedFilter, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver, ObserverError,
+    ChangeFeed, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver, ObserverError, Topic,
 };
 use layerstore::{Key, Layerstore, Record, Value};
 
@@ -110,7 +110,7 @@ fn country(record: &Record) -> Option<String> {
 pub(crate) async fn run(file: &Path) -> Result<(Arc<CountryIndex>, usize), Failure> {
     let index = Arc::new(CountryIndex::default());
     let feed = Arc::new(ChangeFeed::builder("changes").build()?);
-    let mut changes = feed.subscribe(FeedStart::Now, FeedFilter::everything())?;
+    let mut changes = feed.subscribe(FeedStart::Now, Topic::everything())?;
     let builder = Layerstore::builder().in_memory();
     let store = builder.observer(index.clone()).observer(feed).build().await?;
 

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use layerstore_observer::MutationObserver;
 use layerstore_record::{NodeId, Timestamp, Version};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -79,11 +80,14 @@ pub(crate) async fn purge(store: &Arc<Inner>, horizon: Duration) {
         }
         let map = partitions.map();
         match store.data_store().purge(map, up_to).await {
-            Ok(0) => {}
+            // Nothing was forgotten: a replica that is new may still take what is as old.
+            Ok(0) => continue,
             Ok(dropped) => tracing::debug!(%map, dropped, "old tombstones were dropped"),
             Err(error) => {
                 tracing::warn!(%map, %error, "old tombstones could not be dropped: tried again later");
             }
         }
+        // Some may be gone even where it failed.
+        partitions.observers().removals_forgotten(map, up_to);
     }
 }

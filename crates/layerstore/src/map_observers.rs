@@ -1,8 +1,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use layerstore_observer::{CompositeObserver, Mutation, MutationObserver, NameTaken, ObserverError};
 use layerstore_query::Index;
+use layerstore_record::{MapName, Version};
 
 /// Who is told of the mutations of one map: the observers of the whole store, and those that the map was given while it was open.
 pub(crate) struct MapObservers {
@@ -12,6 +13,8 @@ pub(crate) struct MapObservers {
     has_own: AtomicBool,
     /// Those of its own that queries can use. Held only to copy the list or change it.
     indexes: Mutex<Vec<Arc<Index>>>,
+    /// Up to where removals may be forgotten, for those of its own that come later.
+    forgotten: Mutex<Option<(MapName, Version)>>,
 }
 
 impl MapObservers {
@@ -21,12 +24,18 @@ impl MapObservers {
             own: CompositeObserver::new("map"),
             has_own: AtomicBool::new(false),
             indexes: Mutex::default(),
+            forgotten: Mutex::default(),
         }
     }
 
     pub(crate) fn add(&self, observer: Arc<dyn MutationObserver>) -> Result<(), NameTaken> {
-        self.own.add(observer)?;
+        self.own.add(Arc::clone(&observer))?;
         self.has_own.store(true, Ordering::Release);
+        // Read once it is among them: what is forgotten from here on it is told with the others.
+        let forgotten = lock(&self.forgotten).clone();
+        if let Some((map, up_to)) = forgotten {
+            observer.removals_forgotten(&map, up_to);
+        }
         Ok(())
     }
 
@@ -52,7 +61,7 @@ impl MapObservers {
     }
 
     fn with_indexes<R>(&self, look: impl FnOnce(&mut Vec<Arc<Index>>) -> R) -> R {
-        look(&mut self.indexes.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut lock(&self.indexes))
     }
 }
 
@@ -84,4 +93,21 @@ impl MutationObserver for MapObservers {
             (first, second) => first.and(second),
         }
     }
+
+    fn removals_forgotten(&self, map: &MapName, up_to: Version) {
+        {
+            let mut forgotten = lock(&self.forgotten);
+            let before = forgotten.as_ref().map_or(Version::ZERO, |(_, before)| *before);
+            *forgotten = Some((map.clone(), before.max(up_to)));
+        }
+        if let Some(store) = &self.of_store {
+            store.removals_forgotten(map, up_to);
+        }
+        self.own.removals_forgotten(map, up_to);
+    }
+}
+
+/// Takes a lock whose holders leave whole what it protects, even where one panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ mod shown;
 
 use std::sync::Arc;
 
-use layerstore::observer::{ChangeFeed, FeedFilter, FeedStart, Subscription};
+use layerstore::observer::{ChangeFeed, FeedStart, Subscription, Topic};
 use layerstore::{Layerstore, Records};
 use tokio::sync::mpsc::Receiver;
 
@@ -73,7 +73,7 @@ fn subscribe(records: &Records, prefix: &str) -> Result<Subscription, Failure> {
         .build()
         .map_err(|error| failed(&error))?;
     let feed = Arc::new(feed);
-    let changes = feed.subscribe(FeedStart::Now, FeedFilter::everything().key_prefix(prefix));
+    let changes = feed.subscribe(FeedStart::Now, Topic::everything().key_prefix(prefix));
     records.add_observer(feed)?;
     changes.map_err(|error| failed(&error))
 }

@@ -3,10 +3,10 @@ use std::sync::Arc;
 
 use layerstore_record::Cost;
 
-use super::filter::FeedFilter;
 use crate::owned::OwnedMutation;
+use crate::topic::Topic;
 
-/// How many changes a read looks at, so that a filter that lets little pass does not hold the writer up.
+/// How many changes a read looks at, so that a topic that lets little pass does not hold the writer up.
 const READ_AT_ONCE: usize = 64;
 
 /// The newest changes within two bounds; their numbers follow from the first one's.
@@ -73,14 +73,14 @@ impl Ring {
     }
 
     /// Looks for the first change from number `from` on that passes.
-    pub(super) fn read(&self, from: u64, filter: &FeedFilter) -> Read {
+    pub(super) fn read(&self, from: u64, topic: &Topic) -> Read {
         if from < self.first {
             return Read::Gone { until: self.first };
         }
         let start = usize::try_from(from - self.first).unwrap_or(usize::MAX);
         let mut number = from;
         for slot in self.slots.iter().skip(start).take(READ_AT_ONCE) {
-            if filter.passes(&slot.mutation) {
+            if topic.passes(&slot.mutation.as_mutation()) {
                 let mutation = Arc::clone(&slot.mutation);
                 return Read::Found { number, mutation };
             }

@@ -1,20 +1,17 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-
-use layerstore_record::MapName;
 
 use super::ring::Ring;
 use super::subscription::FeedClosed;
 use crate::owned::{OwnedEvent, OwnedMutation};
+use crate::sources::Sources;
 
 /// What a feed and its subscriptions share.
 pub(super) struct Shared {
     /// Guards everything. Held for a bounded handful of steps, never while a record is measured or dropped, a
     /// subscriber is woken, or anything waits.
     state: Mutex<State>,
-    /// How many sources there are, where that was said.
-    sources: Option<usize>,
     max_subscriptions: usize,
 }
 
@@ -25,14 +22,9 @@ pub(super) struct State {
     next_id: u64,
     /// Those who wait for the next change, by the id of their subscription: at most one each.
     waiting: HashMap<u64, Waker>,
-    /// Who told of changes and was not destroyed since.
-    alive: HashSet<Source>,
-    /// Who was destroyed, where the number of sources was said: at most that many.
-    destroyed: HashSet<Source>,
+    /// Who tells of changes.
+    sources: Sources,
 }
-
-/// A record store: a partition of a map.
-type Source = (MapName, u32);
 
 impl Shared {
     pub(super) fn new(ring: Ring, sources: Option<usize>, max_subscriptions: usize) -> Self {
@@ -43,10 +35,8 @@ impl Shared {
                 subscriptions: 0,
                 next_id: 0,
                 waiting: HashMap::new(),
-                alive: HashSet::new(),
-                destroyed: HashSet::new(),
+                sources: Sources::expecting(sources),
             }),
-            sources,
             max_subscriptions,
         }
     }
@@ -58,7 +48,7 @@ impl Shared {
     /// Appends a change and wakes those who wait for it.
     pub(super) fn append(&self, mutation: OwnedMutation) -> Result<(), FeedClosed> {
         let cost = mutation.cost();
-        let source = (mutation.map.clone(), mutation.partition);
+        let (map, partition) = (mutation.map.clone(), mutation.partition);
         let is_destroy = matches!(mutation.event, OwnedEvent::Destroy { .. });
         let mutation = Arc::new(mutation);
         let mut state = self.lock();
@@ -67,16 +57,9 @@ impl Shared {
         }
         let left = state.ring.push(mutation, cost);
         if is_destroy {
-            state.alive.remove(&source);
-            state.closed = match self.sources {
-                Some(sources) => {
-                    state.destroyed.insert(source);
-                    state.destroyed.len() >= sources
-                }
-                None => state.alive.is_empty(),
-            };
+            state.closed = state.sources.end(map, partition);
         } else {
-            state.alive.insert(source);
+            state.sources.note(map, partition);
         }
         let waiting = state.take_waiting();
         drop(state);

@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 use thiserror::Error;
 
-use super::filter::FeedFilter;
 use super::ring::Read;
 use super::shared::Shared;
 use crate::owned::OwnedMutation;
+use crate::topic::Topic;
 
 /// Reads a [`ChangeFeed`](super::ChangeFeed) from a number on. Dropping it frees its place.
 ///
@@ -19,7 +19,7 @@ use crate::owned::OwnedMutation;
 pub struct Subscription {
     shared: Arc<Shared>,
     id: u64,
-    filter: FeedFilter,
+    topic: Topic,
     /// The number of the first change that was not looked at.
     next: u64,
 }
@@ -41,7 +41,7 @@ pub enum FeedItem {
     /// A change.
     Change(Change),
     /// The changes of these numbers left the ring before they were read: whatever is derived from the feed
-    /// must be made anew. With a filter, some or all of them might not have passed it.
+    /// must be made anew. With a narrow topic, some or all of them might not have been of it.
     Lagged {
         /// The first number that was missed.
         from: u64,
@@ -88,11 +88,7 @@ pub enum SubscribeError {
 }
 
 impl Subscription {
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        start: FeedStart,
-        filter: FeedFilter,
-    ) -> Result<Self, SubscribeError> {
+    pub(super) fn new(shared: &Arc<Shared>, start: FeedStart, topic: Topic) -> Result<Self, SubscribeError> {
         let mut state = shared.lock();
         let next = match start {
             FeedStart::Now => state.ring.next_number(),
@@ -112,7 +108,7 @@ impl Subscription {
         Ok(Self {
             shared: Arc::clone(shared),
             id,
-            filter,
+            topic,
             next,
         })
     }
@@ -148,7 +144,7 @@ impl Subscription {
         let mut waker = waker.cloned();
         loop {
             let mut state = self.shared.lock();
-            match state.ring.read(self.next, &self.filter) {
+            match state.ring.read(self.next, &self.topic) {
                 Read::Gone { until } => {
                     let from = std::mem::replace(&mut self.next, until);
                     return Poll::Ready(Some(FeedItem::Lagged { from, to: until - 1 }));
@@ -192,7 +188,7 @@ impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscription")
             .field("position", &self.next)
-            .field("filter", &self.filter)
+            .field("topic", &self.topic)
             .finish_non_exhaustive()
     }
 }

@@ -86,6 +86,7 @@ impl EventPublisherBuilder {
             max_subscribers: self.max_subscribers,
             stall_after: self.stall_after,
             inboxes: RwLock::new(Arc::default()),
+            sources: RwLock::default(),
         }
     }
 }

@@ -8,8 +8,8 @@ use layerstore_record::{Cost, Millis};
 use super::builder::QueueBounds;
 use super::fault::{SubscriberFault, SubscriberStatus};
 use super::subscriber::{Published, PublishedItem};
-use super::topic::Topic;
 use crate::owned::OwnedMutation;
+use crate::topic::Topic;
 
 /// The queue of one subscriber.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Inbox {
         let mut state = self.lock();
         state.stall_reported = false;
         if let Some(from) = state.missed_from.take() {
-            state.waiting_since = Some(now);
+            state.waiting_since = (!state.queue.is_empty()).then_some(now);
             let to = state.oldest_number().unwrap_or(state.newest + 1) - 1;
             return Ok(Some(PublishedItem::Lagged { from, to }));
         }
@@ -185,7 +185,7 @@ impl State {
 
     /// Notes that something waits; returns for how long, the first time that it is too long.
     fn note_waiting(&mut self, now: Millis, stall_after: Duration) -> Option<Duration> {
-        if self.queue.is_empty() {
+        if self.queue.is_empty() && self.missed_from.is_none() {
             return None;
         }
         self.waiting_since.get_or_insert(now);

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use futures::executor::block_on;
 use layerstore_observer::{
-    ChangeFeed, FeedClosed, FeedFilter, FeedItem, FeedStart, InvalidChangeFeed, Mutation, MutationEvent,
-    MutationObserver, SubscribeError, Subscription,
+    ChangeFeed, FeedClosed, FeedItem, FeedStart, InvalidChangeFeed, Mutation, MutationEvent,
+    MutationObserver, SubscribeError, Subscription, Topic,
 };
 use layerstore_record::{Cost, MapName, Provenance};
 
@@ -30,7 +30,7 @@ fn feed() -> ChangeFeed {
 }
 
 fn subscribe(feed: &ChangeFeed) -> Subscription {
-    feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap()
+    feed.subscribe(FeedStart::Now, Topic::everything()).unwrap()
 }
 
 fn poll(subscription: &mut Subscription, bell: &Arc<Bell>) -> Poll<Option<FeedItem>> {
@@ -48,7 +48,7 @@ fn destroy_is_the_last_change_and_closes_the_feed() {
     assert_eq!(read_all(&mut subscription), ["1", "2"]);
     assert_eq!(subscription.try_next(), Err(FeedClosed));
     assert_eq!(block_on(subscription.next()), None);
-    let late = feed.subscribe(FeedStart::Oldest, FeedFilter::everything());
+    let late = feed.subscribe(FeedStart::Oldest, Topic::everything());
     assert_eq!(
         read_all(&mut late.unwrap()),
         ["1", "2"],
@@ -83,9 +83,7 @@ fn a_feed_of_several_sources_closes_when_the_last_of_them_is_destroyed() {
     update(&feed, 1, 1).unwrap();
     destroy(1);
     assert!(feed.is_closed());
-    let mut all = feed
-        .subscribe(FeedStart::Oldest, FeedFilter::everything())
-        .unwrap();
+    let mut all = feed.subscribe(FeedStart::Oldest, Topic::everything()).unwrap();
     assert_eq!(read_all(&mut all), ["1", "2", "3", "4"]);
 }
 
@@ -161,12 +159,12 @@ fn a_dropped_subscriber_frees_its_place_and_its_waker() {
     let feed = ChangeFeed::builder("feed").max_subscriptions(1).build().unwrap();
     let mut only = subscribe(&feed);
     assert_eq!(poll(&mut only, &bell), Poll::Pending);
-    let refused = feed.subscribe(FeedStart::Now, FeedFilter::everything());
+    let refused = feed.subscribe(FeedStart::Now, Topic::everything());
     assert_eq!(refused.unwrap_err(), SubscribeError::TooMany { max: 1 });
     assert_eq!((feed.subscriptions(), Arc::strong_count(&bell)), (1, 2));
     drop(only);
     assert_eq!((feed.subscriptions(), Arc::strong_count(&bell)), (0, 1));
-    assert!(feed.subscribe(FeedStart::Now, FeedFilter::everything()).is_ok());
+    assert!(feed.subscribe(FeedStart::Now, Topic::everything()).is_ok());
 }
 
 #[test]

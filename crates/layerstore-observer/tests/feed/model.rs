@@ -1,7 +1,7 @@
 use fastrand::Rng;
 use layerstore_observer::{
-    ChangeFeed, FeedClosed, FeedFilter, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver,
-    OwnedMutation, PreviousValue, SubscribeError, Subscription,
+    ChangeFeed, FeedClosed, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver, OwnedMutation,
+    PreviousValue, SubscribeError, Subscription, Topic,
 };
 use layerstore_record::{Cost, Key, MapName, Provenance};
 use layerstore_testkit::proof;
@@ -71,7 +71,7 @@ fn number(place: usize) -> u64 {
 /// `Change` cannot be made outside its crate: a feed of one makes it.
 fn change((number, mutation): (u64, OwnedMutation)) -> FeedItem {
     let feed = ChangeFeed::builder("one").first_number(number).build().unwrap();
-    let mut reader = feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap();
+    let mut reader = feed.subscribe(FeedStart::Now, Topic::everything()).unwrap();
     feed.on_mutation(&mutation.as_mutation()).unwrap();
     reader.try_next().unwrap().unwrap()
 }
@@ -170,9 +170,7 @@ fn subscribe(rng: &mut Rng, feed: &ChangeFeed, model: &Model, readers: &mut Vec<
         }
     };
     let prefix = rng.bool().then(|| format!("key:{}", rng.u8(1..4)));
-    let filter = prefix
-        .iter()
-        .fold(FeedFilter::everything(), FeedFilter::key_prefix);
+    let filter = prefix.iter().fold(Topic::everything(), Topic::key_prefix);
     match feed.subscribe(start, filter) {
         Ok(subscription) => {
             assert!(at <= next, "{step}");

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::executor::block_on;
 use layerstore_observer::{
-    ChangeFeed, FeedFilter, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver, OwnedMutation,
-    PreviousValue, SubscribeError,
+    ChangeFeed, FeedItem, FeedStart, Mutation, MutationEvent, MutationObserver, OwnedMutation, PreviousValue,
+    SubscribeError, Topic,
 };
 use layerstore_record::{Cost, MapName, Provenance};
 use layerstore_testkit::observer::every_event;
@@ -22,12 +22,10 @@ fn feed(max_records: usize) -> ChangeFeed {
 #[test]
 fn every_subscriber_reads_every_change_once_in_order() {
     let feed = feed(10);
-    let mut one = feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap();
+    let mut one = feed.subscribe(FeedStart::Now, Topic::everything()).unwrap();
     update(&feed, 1, 1).unwrap();
-    let mut two = feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap();
-    let mut three = feed
-        .subscribe(FeedStart::Oldest, FeedFilter::everything())
-        .unwrap();
+    let mut two = feed.subscribe(FeedStart::Now, Topic::everything()).unwrap();
+    let mut three = feed.subscribe(FeedStart::Oldest, Topic::everything()).unwrap();
     update(&feed, 2, 2).unwrap();
     assert_eq!(read_all(&mut one), ["1", "2"]);
     assert_eq!(read_all(&mut two), ["2"]);
@@ -38,7 +36,7 @@ fn every_subscriber_reads_every_change_once_in_order() {
 #[test]
 fn o3_what_left_the_ring_unread_is_told_as_lagged_once() {
     let feed = feed(3);
-    let mut slow = feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap();
+    let mut slow = feed.subscribe(FeedStart::Now, Topic::everything()).unwrap();
     for version in 1..=8 {
         update(&feed, 1, version).unwrap();
     }
@@ -50,13 +48,13 @@ fn o3_what_left_the_ring_unread_is_told_as_lagged_once() {
 #[test]
 fn a_subscriber_resumes_by_number() {
     let feed = feed(3);
-    let mut first = feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap();
+    let mut first = feed.subscribe(FeedStart::Now, Topic::everything()).unwrap();
     update(&feed, 1, 1).unwrap();
     first.try_next().unwrap().unwrap();
     let position = first.position();
     drop(first);
     update(&feed, 1, 2).unwrap();
-    let resume = |at| feed.subscribe(FeedStart::At(at), FeedFilter::everything());
+    let resume = |at| feed.subscribe(FeedStart::At(at), Topic::everything());
     assert_eq!(read_all(&mut resume(position).unwrap()), ["2"]);
     for version in 3..=6 {
         update(&feed, 1, version).unwrap();
@@ -73,9 +71,7 @@ fn a_subscriber_resumes_by_number() {
 fn numbers_go_on_where_the_owner_says() {
     let feed = ChangeFeed::builder("feed").first_number(1_000).build().unwrap();
     update(&feed, 1, 1).unwrap();
-    let mut old = feed
-        .subscribe(FeedStart::At(998), FeedFilter::everything())
-        .unwrap();
+    let mut old = feed.subscribe(FeedStart::At(998), Topic::everything()).unwrap();
     assert_eq!(read_all(&mut old), ["998-999", "1000"]);
 }
 
@@ -110,7 +106,7 @@ fn a_change_too_large_for_the_ring_is_told_as_lagged() {
         .max_cost(cost.minus(Cost(1)))
         .build()
         .unwrap();
-    let mut subscription = feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap();
+    let mut subscription = feed.subscribe(FeedStart::Now, Topic::everything()).unwrap();
     feed.on_mutation(&put).unwrap();
     assert_eq!(
         (feed.len(), feed.cost(), Arc::strong_count(&record)),
@@ -122,7 +118,7 @@ fn a_change_too_large_for_the_ring_is_told_as_lagged() {
 #[test]
 fn a_filter_picks_keys_by_prefix_and_lets_what_concerns_all_keys_pass() {
     let feed = feed(1_000);
-    let filter = FeedFilter::everything().map(map()).key_prefix("key:7");
+    let filter = Topic::everything().map(map()).key_prefix("key:7");
     let mut some = feed.subscribe(FeedStart::Now, filter).unwrap();
     for number in 0..200 {
         update(&feed, number, number + 1).unwrap();
@@ -155,7 +151,7 @@ fn memory_events_are_told_only_where_they_are_wanted() {
     );
     let mut names = Vec::new();
     for feed in [&changes, &everything] {
-        let mut subscription = feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap();
+        let mut subscription = feed.subscribe(FeedStart::Now, Topic::everything()).unwrap();
         for mutation in every_event(&map()) {
             feed.on_mutation(&mutation.as_mutation()).unwrap();
         }
@@ -180,9 +176,7 @@ fn what_a_subscriber_reads_is_what_was_told() {
     for mutation in &told {
         let _closed_by_the_first_destroy = feed.on_mutation(&mutation.as_mutation());
     }
-    let subscription = feed
-        .subscribe(FeedStart::Oldest, FeedFilter::everything())
-        .unwrap();
+    let subscription = feed.subscribe(FeedStart::Oldest, Topic::everything()).unwrap();
     let read = block_on(subscription.collect::<Vec<_>>());
     let first_destroy = told.iter().position(|one| one.event.name() == "destroy").unwrap();
     assert_eq!(read.len(), first_destroy + 1);

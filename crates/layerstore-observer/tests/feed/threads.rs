@@ -3,7 +3,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use futures::executor::block_on;
-use layerstore_observer::{ChangeFeed, FeedFilter, FeedItem, FeedStart, Subscription};
+use layerstore_observer::{ChangeFeed, FeedItem, FeedStart, Subscription, Topic};
 use layerstore_record::{Key, Version};
 use layerstore_testkit::proof;
 
@@ -26,7 +26,7 @@ fn r14_numbers_rise_without_a_gap_but_where_lagged_says_so() {
     let each = proof::scaled(CHANGES) / WRITERS;
     let feed = ChangeFeed::builder("feed").max_records(4_096).build().unwrap();
     let readers: Vec<Subscription> = (0..READERS)
-        .map(|_| feed.subscribe(FeedStart::Now, FeedFilter::everything()).unwrap())
+        .map(|_| feed.subscribe(FeedStart::Now, Topic::everything()).unwrap())
         .collect();
     let start = Barrier::new(READERS + usize::try_from(WRITERS).unwrap());
     let seen: Vec<Seen> = thread::scope(|scope| {

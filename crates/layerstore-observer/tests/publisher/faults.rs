@@ -2,6 +2,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use layerstore_observer::{PublishedItem, SubscriberFault, Topic};
+use layerstore_record::Cost;
 use layerstore_testkit::log::Log;
 
 use crate::{publisher, put, read, timed};
@@ -98,4 +99,21 @@ fn u1_a_handler_that_never_returns_holds_up_neither_writers_nor_others() {
         publisher.close();
         drop(release);
     });
+}
+
+#[test]
+fn u3_a_lag_waits_like_an_event_and_whoever_has_taken_it_has_not_stalled() {
+    let build = |builder: layerstore_observer::EventPublisherBuilder| builder.queue_cost(Cost(1));
+    let (clock, publisher) = timed(build);
+    let mut subscriber = publisher.subscribe("audit", Topic::everything()).unwrap();
+    let stalled = || publisher.subscribers()[0].stalled;
+    put(&publisher, "users", "too large for the queue");
+    clock.advance(LONG);
+    assert_eq!(stalled(), Some(LONG), "it was not told of its lag");
+    assert!(matches!(
+        subscriber.try_next(),
+        Ok(Some(PublishedItem::Lagged { from: 1, to: 1 }))
+    ));
+    clock.advance(LONG);
+    assert_eq!(stalled(), None, "nothing waits for it");
 }

@@ -1,7 +1,7 @@
-use layerstore_observer::{FeedClosed, Topic};
-use layerstore_record::Cost;
+use layerstore_observer::{FeedClosed, Mutation, MutationEvent, MutationObserver, Topic};
+use layerstore_record::{Cost, Provenance};
 
-use crate::{publisher, put, read};
+use crate::{map, publisher, put, read};
 
 #[test]
 fn u1_a_full_queue_loses_its_oldest_events_and_only_its_subscriber_is_told_which() {
@@ -39,4 +39,23 @@ fn what_is_left_is_read_before_the_end() {
     assert_eq!(read(&mut subscriber), ["1 a"]);
     assert_eq!(subscriber.try_next(), Err(FeedClosed));
     assert_eq!(futures::executor::block_on(subscriber.next()), None);
+}
+
+#[test]
+fn it_ends_when_the_last_of_those_that_told_of_something_was_shut_down() {
+    let publisher = publisher(|builder| builder);
+    let mut subscriber = publisher.subscribe("audit", Topic::everything()).unwrap();
+    put(&publisher, "users", "a");
+    put(&publisher, "carts", "b");
+    let end = |name: &str| {
+        let (map, event) = (map(name), MutationEvent::Destroy { shutdown: true });
+        let mutation = Mutation::new(&map, Provenance::Client, event);
+        publisher.on_mutation(&mutation).unwrap();
+    };
+    end("users");
+    put(&publisher, "carts", "c");
+    end("carts");
+    put(&publisher, "carts", "late");
+    assert_eq!(read(&mut subscriber), ["1 a", "2 b", "3 all", "4 c", "5 all"]);
+    assert_eq!(subscriber.try_next(), Err(FeedClosed));
 }

@@ -33,9 +33,10 @@ impl Index {
     /// mutations already. Repeating it repairs what came into doubt; of two at once the later makes the earlier one fail.
     ///
     /// # Errors
-    /// [`QueryError::Records`] when records cannot be read, [`QueryError::Doubtful`] after a reset or another build meanwhile: build it anew.
+    /// [`QueryError::Records`] when records cannot be read, [`QueryError::OtherMap`] when they are of another map, [`QueryError::Doubtful`] after
+    /// a reset or another build meanwhile: build it anew.
     pub async fn build(&self, partitions: &Partitions) -> Result<BuildReport, QueryError> {
-        let mut build = self.begin_build(partitions);
+        let mut build = self.begin_build(partitions)?;
         while build.step().await? {
             tokio::task::yield_now().await;
         }
@@ -43,9 +44,13 @@ impl Index {
     }
 
     /// Begins to build, for who goes on step by step.
-    pub fn begin_build(&self, partitions: &Partitions) -> IndexBuild<'_> {
+    ///
+    /// # Errors
+    /// [`QueryError::OtherMap`] when the records are of another map.
+    pub fn begin_build(&self, partitions: &Partitions) -> Result<IndexBuild<'_>, QueryError> {
+        partitions.check(&self.name, &self.map)?;
         // What is there from before stays: it is right, or dropped when it is found to be gone.
-        IndexBuild {
+        Ok(IndexBuild {
             index: self,
             generation: self.phases.begin(),
             left: partitions
@@ -54,7 +59,7 @@ impl Index {
                 .map(|store| (Arc::clone(store), Pages::first(self.scope)))
                 .collect(),
             report: BuildReport::default(),
-        }
+        })
     }
 
     fn open_windows(&self, build: Generation, partition: u32) {

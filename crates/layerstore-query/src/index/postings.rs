@@ -6,6 +6,7 @@ use layerstore_record::Key;
 
 use super::IndexKind;
 use super::key_set::KeySet;
+use crate::order::Direction;
 use crate::predicate::Test;
 use crate::term::Term;
 
@@ -73,6 +74,15 @@ impl Postings {
                 let passing = together.take_while(|(term, _)| test.passes(term.value()));
                 Box::new(passing.map(|(_, keys)| keys))
             }
+            (Self::Hash(_), _) => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// Iterates over values in a direction. A hash index has none in order: it is not asked.
+    pub(super) fn in_order(&self, direction: Direction) -> Box<dyn Iterator<Item = (&Term, &KeySet)> + '_> {
+        match (self, direction) {
+            (Self::Ordered(keys), Direction::Ascending) => Box::new(keys.iter()),
+            (Self::Ordered(keys), Direction::Descending) => Box::new(keys.iter().rev()),
             (Self::Hash(_), _) => Box::new(std::iter::empty()),
         }
     }

@@ -8,8 +8,10 @@ use super::phase::Generation;
 use super::postings::Postings;
 use super::terms::Terms;
 use super::window::Window;
+use crate::order::Direction;
 use crate::path::Path;
 use crate::predicate::Test;
+use crate::term::Term;
 
 /// An index of a share of the keys: what each has, and who has each.
 #[derive(Debug)]
@@ -129,6 +131,18 @@ impl Shard {
         for keys in self.postings.matching(test) {
             keys.copy_into(found);
         }
+    }
+
+    /// Copies the keys with the first values, about `most`; returns the first value whose keys were left out.
+    pub(super) fn front(&self, direction: Direction, most: usize, found: &mut Vec<Key>) -> Option<Term> {
+        let before = found.len();
+        for (term, keys) in self.postings.in_order(direction) {
+            if found.len() - before + keys.len() > most {
+                return Some(term.clone());
+            }
+            keys.copy_into(found);
+        }
+        None
     }
 
     pub(super) fn stamp(&self, key: &Key) -> Option<u32> {

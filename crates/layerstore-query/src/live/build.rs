@@ -14,8 +14,10 @@ impl LiveQuery {
     /// told of mutations already. Repeating it repairs what came into doubt; of two at once the later makes the earlier one fail.
     ///
     /// # Errors
-    /// [`QueryError::Records`] when records cannot be read, [`QueryError::TooMany`], [`QueryError::Doubtful`] after a reset meanwhile.
+    /// [`QueryError::Records`] when records cannot be read, [`QueryError::OtherMap`] when they are of another map, [`QueryError::TooMany`],
+    /// [`QueryError::Doubtful`] after a reset meanwhile.
     pub async fn build(&self, partitions: &Partitions) -> Result<BuildReport, QueryError> {
+        partitions.check(&self.name, &self.map)?;
         self.stores
             .get_or_init(|| partitions.all().iter().map(Arc::downgrade).collect());
         let build = self.begin();

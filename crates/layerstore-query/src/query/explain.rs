@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::index::IndexKind;
+use crate::order::Direction;
 
 /// How a query was answered, and what that took.
 ///
@@ -33,6 +34,15 @@ pub enum Access {
         /// About how many records it was expected to lead to.
         estimated: usize,
     },
+    /// At the first records in the order asked for, as far as the limit.
+    InOrder {
+        /// The index, which is in that order.
+        index: String,
+        /// The path that it is ordered by.
+        path: String,
+        /// Which way.
+        direction: Direction,
+    },
     /// Where each of these leads.
     Union(Vec<Access>),
 }
@@ -58,6 +68,17 @@ impl fmt::Display for Access {
                 test,
                 estimated,
             } => write!(f, "index {index:?} ({kind}): {test}, about {estimated}"),
+            Self::InOrder {
+                index,
+                path,
+                direction,
+            } => {
+                let end = match direction {
+                    Direction::Ascending => "least",
+                    Direction::Descending => "greatest",
+                };
+                write!(f, "index {index:?} (ordered): from the {end} {path} on")
+            }
             Self::Union(several) => {
                 for (place, one) in several.iter().enumerate() {
                     let and = if place == 0 { "" } else { ", and " };

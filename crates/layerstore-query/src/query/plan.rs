@@ -45,7 +45,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn estimated(&self) -> usize {
+    pub(super) fn estimated(&self) -> usize {
         match self {
             Self::Lookup(lookup) => lookup.estimated,
             Self::Union(plans) => plans.iter().map(Self::estimated).sum(),

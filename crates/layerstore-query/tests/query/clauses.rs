@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use layerstore_data_store::InMemoryDataStore;
-use layerstore_query::{Direction, Index, IndexKind, Path, Phase, Query, field};
+use layerstore_query::{Direction, Index, IndexKind, LiveQuery, Path, Phase, Query, QueryError, field};
 use layerstore_record::Value;
 use layerstore_testkit::clock::ManualClock;
-use layerstore_testkit::doubles::{Call, Side, SlowDataStore};
+use layerstore_testkit::doubles::{Call, RecordingDataStore, Side, SlowDataStore};
 
 use crate::scene::{Scene, config, fields, idle, key, map, names, of, ttl};
 
@@ -179,7 +179,7 @@ async fn q3_what_is_there_is_built_from_and_pages_are_bounded() {
     assert!(scene.evict("k7").await);
     let index = scene.unbuilt(by_city());
     assert_eq!(index.phase(), Phase::New);
-    let mut build = index.begin_build(&scene.partitions);
+    let mut build = index.begin_build(&scene.partitions).unwrap();
     while build.step().await.unwrap() {
         assert!(build.report().records <= build.report().pages * 1_000);
         assert_eq!(index.phase(), Phase::Building);
@@ -285,7 +285,7 @@ async fn q5_a_reset_while_an_index_is_built_makes_the_build_fail() {
     let scene = Scene::new().await;
     scene.set("a", of("Oslo")).await;
     let index = scene.unbuilt(by_city());
-    let mut build = index.begin_build(&scene.partitions);
+    let mut build = index.begin_build(&scene.partitions).unwrap();
     scene.stores[0].reset().await.unwrap();
     let error = build.step().await.unwrap_err();
     assert!(error.to_string().contains("by-city"), "{error}");
@@ -300,4 +300,140 @@ async fn an_index_says_what_it_is() {
         (IndexKind::Ordered, &Path::from("age"))
     );
     assert!(index.is_empty() && format!("{index:?}").contains("by-age"));
+}
+
+#[tokio::test]
+async fn an_index_or_a_live_query_of_another_map_is_not_built_since_it_would_not_be_kept_up() {
+    let scene = Scene::new().await;
+    let other = layerstore_record::MapName::new("other").unwrap();
+    let index = Index::hash("city", other.clone(), "address.city");
+    let live = LiveQuery::builder("live", other, Query::of(field("age").exists())).build();
+    let refused = [
+        index.build(&scene.partitions).await.unwrap_err(),
+        live.build(&scene.partitions).await.unwrap_err(),
+    ];
+    for (refused, name) in refused.into_iter().zip(["city", "live"]) {
+        assert!(
+            matches!(&refused, QueryError::OtherMap { name: of, .. } if of == name),
+            "{refused}"
+        );
+    }
+    assert_eq!((index.phase(), live.phase()), (Phase::New, Phase::New));
+}
+
+/// A map of two partitions with 4,000 users of different ages, every tenth of whom is in Oslo, and ten without an age; and an index of ages.
+async fn many() -> (Scene, Arc<Index>) {
+    let scene = Scene::with(2, config()).await;
+    for number in 0..4_000_u64 {
+        let city = if number % 10 == 3 { "Oslo" } else { "Bergen" };
+        let user = fields([("age", (number * 7_919 % 4_000).into()), ("city", city.into())]);
+        scene.set(&format!("k{number:04}"), user).await;
+    }
+    for number in 0..10 {
+        scene
+            .set(&format!("ageless{number}"), fields([("city", "Oslo".into())]))
+            .await;
+    }
+    let index = scene.index(Index::ordered("age", map(), "age")).await;
+    (scene, index)
+}
+
+#[tokio::test]
+async fn q1_the_first_of_an_order_are_found_along_an_ordered_index_without_looking_at_the_others() {
+    let (scene, index) = many().await;
+    scene.remove("k0001").await;
+    scene.evict("k0002").await;
+    let in_oslo = field("city").equals("Oslo");
+    let grown_up = field("age").range(18..);
+    for direction in [Direction::Ascending, Direction::Descending] {
+        for of in [
+            field("city").exists(),
+            grown_up.clone(),
+            in_oslo.clone(),
+            !in_oslo.clone(),
+        ] {
+            let query = Query::of(of).order_by("age", direction).limit(10);
+            assert_eq!(scene.found(&query, &index).await.len(), 10);
+            let answer = scene.ask(&query, std::slice::from_ref(&index)).await;
+            let shown = answer.explanation.to_string();
+            assert!(shown.starts_with("index \"age\" (ordered): from the "), "{shown}");
+            assert!(answer.explanation.examined < 1_500, "{shown}");
+        }
+    }
+    let first = Query::of(grown_up)
+        .order_by("age", Direction::Descending)
+        .limit(1);
+    let answer = scene.ask(&first, &[index]).await;
+    assert_eq!(
+        answer.explanation.to_string(),
+        "index \"age\" (ordered): from the greatest age on; 64 records examined, 1 returned"
+    );
+}
+
+#[tokio::test]
+async fn q1_who_is_not_among_the_first_of_an_index_is_found_by_reading_everything() {
+    let (scene, index) = many().await;
+    let indexes = std::slice::from_ref(&index);
+    let rare = Query::of(field("city").equals("Rome")).order_by("age", Direction::Ascending);
+    let ageless = Query::of(field("age").range(..3_990).and(!field("age").exists()));
+    let all = Query::of(field("city").exists()).order_by("age", Direction::Ascending);
+    for (query, found) in [
+        (rare.limit(5), 0),
+        (ageless.order_by("age", Direction::Descending).limit(5), 0),
+        (all.limit(4_005), 4_005),
+    ] {
+        let answer = scene.ask(&query, indexes).await;
+        assert_eq!(
+            (answer.records.len(), answer.records),
+            (found, scene.ask(&query, &[]).await.records)
+        );
+    }
+    let few = scene.index(Index::ordered("name", map(), "name")).await;
+    scene.set("named", fields([("name", "Ada".into())])).await;
+    let named = Query::of(field("city").exists().or(field("name").exists()));
+    let query = named.order_by("name", Direction::Ascending).limit(3);
+    let answer = scene.ask(&query, std::slice::from_ref(&few)).await;
+    assert_eq!(
+        names(&answer),
+        ["named", "ageless0", "ageless1"],
+        "those without a value come last"
+    );
+}
+
+#[tokio::test]
+async fn q1_a_limit_ends_the_reading_where_the_order_is_that_of_keys() {
+    let (scene, index) = many().await;
+    let grown_up = Query::of(field("age").range(18..)).limit(5);
+    let answer = scene.ask(&grown_up, &[index]).await;
+    assert!(answer.explanation.examined <= 10, "{}", answer.explanation);
+    let whole = scene.ask(&grown_up, &[]).await;
+    assert_eq!(answer.records, whole.records);
+    assert_eq!(
+        names(&whole),
+        ["k0001", "k0002", "k0003", "k0004", "k0005"].map(str::to_owned)
+    );
+    assert!(
+        whole.explanation.examined <= 2_000,
+        "a page of each partition: {}",
+        whole.explanation
+    );
+}
+
+#[tokio::test]
+async fn q4_a_query_of_what_is_in_memory_leaves_the_data_store_in_peace_though_its_index_knows_more() {
+    let clock = ManualClock::new();
+    let below = InMemoryDataStore::new(clock.shared());
+    let below = Arc::new(RecordingDataStore::new(Arc::new(below)));
+    let scene = Scene::over(clock, Arc::clone(&below) as _, 1, config()).await;
+    let index = scene.index(by_city()).await;
+    for name in ["a", "b", "c"] {
+        scene.set(name, of("Oslo")).await;
+    }
+    assert!(scene.evict("a").await && scene.evict("c").await);
+    drop(below.take());
+    let answer = scene
+        .ask(&in_city("Oslo").resident(), std::slice::from_ref(&index))
+        .await;
+    assert_eq!((names(&answer), index.len()), (vec!["b".to_owned()], 3));
+    assert_eq!(below.calls(), []);
 }

@@ -235,3 +235,18 @@ async fn after_a_reset_there_is_no_result_until_it_is_built_anew() {
     live.build(&scene.partitions).await.unwrap();
     assert_eq!(subscription.refresh().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn v1_it_ends_with_the_last_of_its_partitions_and_follows_the_others_until_then() {
+    let scene = Scene::with(2, config()).await;
+    let live = begin(&scene, best(&scene)).await;
+    let mut subscription = live.subscribe().unwrap();
+    let of_one = |number: &u32| scene.of(&key(&format!("k{number}"))).partition() == 1;
+    let name = format!("k{}", (0..100).find(of_one).unwrap());
+    scene.stores[0].destroy(Shutdown::Service).await.unwrap();
+    assert_eq!(subscription.try_next(), Ok(None));
+    score(&scene, &name, 50).await;
+    assert_eq!(read(&mut subscription), [format!("+{name}")]);
+    scene.stores[1].destroy(Shutdown::Service).await.unwrap();
+    assert_eq!(subscription.try_next(), Err(LiveEnded));
+}

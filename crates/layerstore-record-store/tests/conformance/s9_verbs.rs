@@ -145,6 +145,7 @@ async fn act(verb: &str, stage: &Stage) {
     match verb {
         "map" => drop(store.map().clone()),
         "partition" => assert_eq!(store.partition(), 0),
+        "owns" => assert!(store.owns(k)),
         "init" => store.init().await.unwrap(),
         "try_get" => drop(store.try_get(k)),
         "peek" => drop(store.peek(k)),

@@ -6,10 +6,11 @@ use std::time::Duration;
 use layerstore_data_store::{InMemoryDataStore, Limits};
 use layerstore_observer::MerkleObserver;
 use layerstore_record::{MapName, Millis, NodeId, RecordValue, Timestamp};
+use layerstore_record_store::{Partition, RecordStore};
 use layerstore_sync::{Replica, SyncErrorKind, SyncOptions};
 use layerstore_testkit::clock::ManualClock;
 
-use crate::node::{Node, config, map};
+use crate::node::{Node, config, key, map};
 
 #[tokio::test]
 async fn a6_a_tree_that_is_not_built_is_named_and_whose_it_is() {
@@ -40,6 +41,32 @@ async fn a6_a_tree_or_a_peer_of_another_map_is_refused() {
     let part = Arc::new(MerkleObserver::new("merkle", map(), 1));
     let error = Replica::new(Arc::clone(&node.store) as _, part).unwrap_err();
     assert_eq!(error.kind(), SyncErrorKind::OtherMap);
+}
+
+#[tokio::test]
+async fn a6_replicas_with_another_number_of_partitions_are_refused_before_a_key_is_in_the_wrong_one() {
+    let whole = Node::new(1).await;
+    let clock = ManualClock::new();
+    let below = Arc::new(InMemoryDataStore::new(clock.shared()));
+    let first_of_two = (config(), Partition::new(0, 2).unwrap());
+    let half = Node::part(2, clock, below, first_of_two, SyncOptions::default()).await;
+    let is_of = |number: &u64| half.store.owns(&key(&format!("k{number}")));
+    let (ours, foreign) = (
+        (0..).find(is_of).unwrap(),
+        (0..).find(|number| !is_of(number)).unwrap(),
+    );
+    for number in [ours, foreign] {
+        whole.set(&format!("k{number}"), number).await;
+    }
+    for (asking, asked) in [(&whole, &half), (&half, &whole)] {
+        let error = asking.replica.sync(&asked.peer()).await.unwrap_err();
+        assert_eq!(error.kind(), SyncErrorKind::OtherMap, "{error}");
+    }
+    assert_eq!(half.store.resident_len(), 0);
+    // What both have in one place they may exchange.
+    whole.store.delete_all().await.unwrap();
+    whole.set(&format!("k{ours}"), 1).await;
+    assert!(half.sync(&whole).await.is_equal);
 }
 
 #[tokio::test]

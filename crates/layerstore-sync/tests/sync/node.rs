@@ -5,7 +5,7 @@ use std::sync::Arc;
 use layerstore_data_store::{InMemoryDataStore, MapDataStore, NullDataStore, ScanRequest};
 use layerstore_observer::MerkleObserver;
 use layerstore_record::{Hlc, Key, MapName, NodeId, Record, RecordValue, Timestamp, Value, Version};
-use layerstore_record_store::{DefaultRecordStore, RecordStore, RecordStoreConfig, WriteOptions};
+use layerstore_record_store::{DefaultRecordStore, Partition, RecordStore, RecordStoreConfig, WriteOptions};
 use layerstore_sync::{LocalPeer, Replica, SyncOptions, SyncReport, rebuild};
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::engine::BTreeEngine;
@@ -62,11 +62,23 @@ impl Node {
         config: RecordStoreConfig,
         options: SyncOptions,
     ) -> Self {
-        let tree = Arc::new(MerkleObserver::new("merkle", map(), 0));
+        Self::part(number, clock, below, (config, Partition::WHOLE), options).await
+    }
+
+    /// A replica of one partition.
+    pub(crate) async fn part(
+        number: u64,
+        clock: ManualClock,
+        below: Arc<dyn MapDataStore>,
+        (config, partition): (RecordStoreConfig, Partition),
+        options: SyncOptions,
+    ) -> Self {
+        let tree = Arc::new(MerkleObserver::new("merkle", map(), partition.index()));
         let store = DefaultRecordStore::builder(map(), Arc::new(BTreeEngine::new()), below)
             .hlc(Arc::new(Hlc::new(NodeId(number), clock.shared())))
             .observer(Arc::clone(&tree) as _)
             .config(config)
+            .partition(partition)
             .build()
             .unwrap();
         store.init().await.unwrap();

@@ -3,8 +3,9 @@
 use layerstore_data_store::MapDataStore;
 use layerstore_record::{Timestamp, Version};
 use layerstore_record_store::RecordStore;
+use layerstore_sync::SyncOptions;
 
-use crate::node::{Node, map};
+use crate::node::{Node, config, map};
 
 /// Makes a replica forget its removals up to a time, as the purge of its data store does.
 pub(crate) async fn purge(node: &Node, up_to: Timestamp) {
@@ -101,4 +102,40 @@ async fn a3_what_was_cleared_does_not_come_back_from_who_still_has_it() {
     other.store.delete_all().await.unwrap();
     assert!(other.sync(&one).await.is_equal);
     assert_eq!(one.get("k").await, None);
+}
+
+#[tokio::test]
+async fn a3_a_removal_that_the_data_store_has_purged_without_a_word_is_known_from_the_tree() {
+    let (one, away) = (Node::new(1).await, Node::new(2).await);
+    one.set("k", 1).await;
+    let _ = one.sync(&away).await;
+    let removed = one.remove("k").await.unwrap();
+    let below = one.below.as_ref().unwrap();
+    assert_eq!(below.purge(&map(), Version::new(removed)).await.unwrap(), 1);
+    assert!(away.sync(&one).await.is_equal);
+    assert_eq!((one.get("k").await, away.get("k").await), (None, None));
+}
+
+#[tokio::test]
+async fn a3_a_replica_that_is_opened_again_knows_what_was_forgotten_before() {
+    for is_cleared in [false, true] {
+        let (one, away) = (Node::new(1).await, Node::new(2).await);
+        one.set("k", 1).await;
+        let _ = one.sync(&away).await;
+        if is_cleared {
+            one.store.delete_all().await.unwrap();
+        } else {
+            let removed = one.remove("k").await.unwrap();
+            purge(&one, removed).await;
+        }
+        let (clock, below) = (one.clock.clone(), one.below.clone().unwrap());
+        let again = Node::over(1, clock, below, config(), SyncOptions::default()).await;
+        let report = away.sync(&again).await;
+        assert_eq!(
+            (report.refused, report.is_equal),
+            (1, false),
+            "cleared: {is_cleared}"
+        );
+        assert_eq!(again.get("k").await, None, "it did not come back");
+    }
 }

@@ -17,6 +17,7 @@ mod drops;
 mod life;
 mod log;
 mod memory;
+mod observers;
 #[cfg(any(feature = "write-behind", all(feature = "tiered", feature = "fs")))]
 mod opening;
 mod preload;

@@ -91,7 +91,7 @@ shared!(
     observer::ChangeFeed,
     observer::ChangeFeedBuilder,
     observer::FeedClosed,
-    observer::FeedFilter,
+    observer::Topic,
     observer::FeedItem,
     observer::FeedStart,
     observer::InvalidChangeFeed,

@@ -2,11 +2,12 @@ use layerstore_record::{MapName, Provenance};
 
 use crate::mutation::{Mutation, MutationEvent};
 
-/// Which mutations a subscriber wants: all, unless narrowed. What is narrowed twice in one way is what was said last.
+/// Which mutations a subscriber of a [`ChangeFeed`](crate::ChangeFeed) or an [`EventPublisher`](crate::EventPublisher) wants: all, unless
+/// narrowed. What is narrowed twice in one way is what was said last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Topic {
     map: Option<MapName>,
-    prefix: Option<Box<str>>,
+    prefix: Option<String>,
     events: Option<Vec<EventKind>>,
     provenances: Option<Vec<Provenance>>,
 }
@@ -51,7 +52,7 @@ impl Topic {
 
     /// Wants only keys that begin so, and what concerns every key.
     #[must_use]
-    pub fn key_prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
+    pub fn key_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
@@ -70,7 +71,7 @@ impl Topic {
         self
     }
 
-    pub(super) fn passes(&self, mutation: &Mutation<'_>) -> bool {
+    pub(crate) fn passes(&self, mutation: &Mutation<'_>) -> bool {
         let prefix = self.prefix.as_deref().zip(mutation.event.key());
         self.map.as_ref().is_none_or(|map| map == mutation.map)
             && prefix.is_none_or(|(prefix, key)| key.as_str().starts_with(prefix))
