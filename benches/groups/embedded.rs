@@ -65,6 +65,9 @@ async fn run() -> Result<(), BenchError> {
 /// What a batch is for the bare way: keys, milliseconds of versions, values.
 type Rows = Vec<(Vec<u8>, u64, Vec<u8>)>;
 
+/// A bare way to put a batch.
+type Put = fn(&Bare, Rows) -> Result<(), BenchError>;
+
 /// fjall alone.
 struct Bare {
     db: Database,
@@ -105,7 +108,7 @@ async fn compare(
     group: &mut Group,
     what: &'static str,
     (store, map): (&KvDataStore, &MapName),
-    (bare, put): (&Bare, fn(&Bare, Rows) -> Result<(), BenchError>),
+    (bare, put): (&Bare, Put),
     numbers: &[u64],
 ) -> Result<(), BenchError> {
     let of_round = numbers.len() / (group.rounds() + 1);
