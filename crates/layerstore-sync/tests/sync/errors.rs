@@ -48,9 +48,9 @@ async fn a6_replicas_with_another_number_of_partitions_are_refused_before_a_key_
     let whole = Node::new(1).await;
     let clock = ManualClock::new();
     let below = Arc::new(InMemoryDataStore::new(clock.shared()));
-    let first_of_two = (config(), Partition::new(0, 2).unwrap());
-    let half = Node::part(2, clock, below, first_of_two, SyncOptions::default()).await;
-    let is_of = |number: &u64| half.store.owns(&key(&format!("k{number}")));
+    let first_of_two = Partition::new(0, 2).unwrap();
+    let half = Node::part(2, clock, below, (config(), first_of_two), SyncOptions::default()).await;
+    let is_of = |number: &u64| first_of_two.owns(&key(&format!("k{number}")));
     let (ours, foreign) = (
         (0..).find(is_of).unwrap(),
         (0..).find(|number| !is_of(number)).unwrap(),
