@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use bincode::Encode;
-use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::enc::write::{SizeWriter, Writer};
 use bincode::enc::{Encoder, EncoderImpl};
 use bincode::error::EncodeError;
 
 use super::cursor::Cursor;
 use super::error::CodecError;
-use super::wire_value;
-use super::{MAX_RECORD_BYTES, MAX_VALUE_BYTES};
+use super::{MAX_VALUE_BYTES, wire_value};
 use crate::clock::Millis;
 use crate::expiry::Expiry;
 use crate::or_map::{OrEntries, Tags};
@@ -20,13 +18,6 @@ use crate::record_value::RecordValue;
 use crate::timestamp::Timestamp;
 use crate::value::{MAX_DEPTH, Value};
 use crate::version::Version;
-
-/// Always with a limit: without one, a corrupt length aborts the process.
-type Config = Configuration<LittleEndian, Varint, Limit<MAX_RECORD_BYTES>>;
-
-const fn config() -> Config {
-    bincode::config::standard().with_limit::<MAX_RECORD_BYTES>()
-}
 
 /// The metadata. Fields are only appended, with a new version.
 #[derive(Encode)]
@@ -114,7 +105,7 @@ impl Writer for Append<'_> {
 }
 
 fn write<W: Writer>(record: &Record, writer: W) -> Result<W, CodecError> {
-    let mut encoder = EncoderImpl::new(writer, config());
+    let mut encoder = EncoderImpl::new(writer, bincode::config::standard());
     Head::of(record)
         .encode(&mut encoder)
         .and_then(|()| write_value(record.value(), &mut encoder))
