@@ -23,15 +23,8 @@ const CALLS: u32 = 1_000_000;
 /// What a call may take more.
 const ALLOWED: Duration = Duration::from_nanos(10);
 
-fn main() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
-}
-
-async fn run() -> Result<(), BenchError> {
+#[tokio::main(flavor = "multi_thread", worker_threads = 1)]
+async fn main() -> Result<(), BenchError> {
     let mut group = Group::new("dispatch", &["papaya"]);
     group.say(format!(
         "{RECORDS} records in memory; the bare way is the direct call and {} ns",

@@ -24,15 +24,8 @@ const TARGET: f64 = 0.8;
 /// Any fixed number: every run updates in the same order.
 const SEED: u64 = 7;
 
-fn main() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
-}
-
-async fn run() -> Result<(), BenchError> {
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), BenchError> {
     let mut group = Group::new("embedded", &["fjall"]);
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let store = KvDataStore::open(dir.path().join("ours"), EmbeddedOptions::default()).await?;

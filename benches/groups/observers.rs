@@ -35,15 +35,8 @@ const MAX_LIVE: usize = 100_000;
 /// Any fixed number: every run sets in the same order.
 const SEED: u64 = 7;
 
-fn main() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
-}
-
-async fn run() -> Result<(), BenchError> {
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), BenchError> {
     let mut group = Group::new("observers", &[]);
     let records = if group.is_quick() { QUICK_RECORDS } else { RECORDS };
     let store = Layerstore::builder().in_memory().build().await?;

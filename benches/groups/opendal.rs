@@ -37,15 +37,12 @@ const START: u64 = 1_700_000_000_000;
 /// Makes this program the server.
 const SERVE: &str = "--serve";
 
-fn main() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), BenchError> {
     if std::env::args().any(|arg| arg == SERVE) {
-        return runtime.block_on(serve());
+        return serve().await;
     }
-    runtime.block_on(run())
+    run().await
 }
 
 /// Prints where the bucket is, and serves until stdin ends.

@@ -29,15 +29,8 @@ const UPSERT: &str = "INSERT INTO bare AS b (key, version, value) SELECT * FROM 
 /// Any fixed number: every run updates and reads in the same order.
 const SEED: u64 = 7;
 
-fn main() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
-}
-
-async fn run() -> Result<(), BenchError> {
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), BenchError> {
     let mut group = Group::new("postgres", &["sqlx"]);
     // As PostgreSQL is shipped: servers for tests do not sync.
     let server = private_postgres(&["fsync=on", "full_page_writes=on"]).await?;

@@ -42,15 +42,8 @@ const PERCENTILE: usize = 99;
 /// Any fixed number: every run reads in the same order.
 const SEED: u64 = 7;
 
-fn main() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
-}
-
-async fn run() -> Result<(), BenchError> {
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), BenchError> {
     let mut group = Group::new("silence", &["sqlx"]);
     let server = private_postgres(&[]).await?;
     let database = server.database().await?;

@@ -12,15 +12,8 @@ mod writes;
 
 use layerstore_benches::{BenchError, Group};
 
-fn main() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
-}
-
-async fn run() -> Result<(), BenchError> {
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), BenchError> {
     let mut group = Group::new("record-store", &["papaya", "foldhash"]);
     let size = if group.is_quick() { 10_000 } else { 1_000_000 };
     group.say(format!(

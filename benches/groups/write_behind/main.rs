@@ -19,15 +19,8 @@ mod work;
 
 use layerstore_benches::{BenchError, Group};
 
-fn main() -> Result<(), BenchError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    runtime.block_on(run())
-}
-
-async fn run() -> Result<(), BenchError> {
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), BenchError> {
     let mut group = Group::new("write-behind", &["fjall", "sqlx"]);
     group.say("keys drawn from 1,000,000, two tasks unless said otherwise, no observer and no cache above");
     acknowledged::without_log(&mut group).await?;
