@@ -222,20 +222,21 @@ impl Reading<'_> {
     async fn through_everything(&mut self) -> Result<(), RecordStoreError> {
         // What is in memory may be shown twice, and have changed in between: the first showing counts.
         let mut shown: HashSet<Key, RandomState> = HashSet::default();
-        let is_resident = self.query.scope == Scope::Resident;
         for store in self.partitions.all() {
             let mut next = Some(Pages::first(self.query.scope));
             while let Some(pages) = next.take() {
-                let (records, after) = pages.read(&**store).await?;
+                let page = pages.read(&**store).await?;
                 // In key order what comes after this page may stand behind all that is wanted.
-                let last = records.last().map(|(key, _)| key.clone());
-                next = after;
-                for (key, record) in records {
-                    if !is_resident || shown.insert(key.clone()) {
+                let last = page.records.last().map(|(key, _)| key.clone());
+                next = page.next;
+                for (key, record) in page.records {
+                    if page.is_in_key_order || shown.insert(key.clone()) {
                         self.judge(&key, record);
                     }
                 }
-                if !is_resident && self.is_settled_by_key() && self.selection.is_before_key(last.as_ref()) {
+                let is_last_wanted =
+                    || self.is_settled_by_key() && self.selection.is_before_key(last.as_ref());
+                if page.is_in_key_order && is_last_wanted() {
                     next = None;
                 }
                 tokio::task::yield_now().await;

@@ -15,7 +15,8 @@ use crate::error::{RecordErrorKind, RecordStoreError};
 use crate::gate::Refused;
 use crate::op::{Op, When};
 use crate::outcome::{
-    CloseReport, Outcome, PromoteReport, RecordPage, ResidentPage, SweepReport, TryGet, TrySet,
+    CloseReport, Outcome, PromoteReport, RecordPage, ResidentPage, ScanPlace, SweepReport, TryGet, TrySet,
+    UnorderedPage,
 };
 use crate::record_store::{RecordStore, Shutdown};
 use crate::request::{ComputeFn, MergeSource, NewValue, WriteOptions};
@@ -272,6 +273,15 @@ impl RecordStore for DefaultRecordStore {
 
     async fn scan_page(&self, request: ScanRequest) -> Result<RecordPage, RecordStoreError> {
         self.core.tasks.inside(self.core.scan_page(request)).await
+    }
+
+    async fn scan_unordered(
+        &self,
+        place: &ScanPlace,
+        limit: usize,
+    ) -> Result<UnorderedPage, RecordStoreError> {
+        let scan = self.core.scan_unordered(place, limit);
+        self.core.tasks.inside(scan).await
     }
 
     fn resident_len(&self) -> usize {

@@ -62,7 +62,8 @@ pub use default_store::DefaultRecordStore;
 pub use error::{RecordErrorKind, RecordStoreError};
 pub use factory::{EngineMaker, RecordStoreFactory};
 pub use outcome::{
-    CloseReport, Outcome, PromoteReport, RecordPage, ResidentPage, SweepReport, TryGet, TrySet,
+    CloseReport, Outcome, PromoteReport, RecordPage, ResidentPage, ScanPlace, SweepReport, TryGet, TrySet,
+    UnorderedPage,
 };
 pub use partition::{InvalidPartition, Partition};
 pub use record_store::{RecordStore, Shutdown};

@@ -58,6 +58,41 @@ pub struct ResidentPage {
     pub next: Option<Cursor>,
 }
 
+/// Where a scan in any order stands. A place means something to the store that gave it, and to no other.
+#[derive(Debug, Clone, Default)]
+pub struct ScanPlace(pub(crate) ScanPlaceKind);
+
+/// What a scan in any order goes along.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum ScanPlaceKind {
+    /// Nothing yet.
+    #[default]
+    Start,
+    /// The keys: this one was the last.
+    Behind(Key),
+    /// The memory of a store that has nothing below it.
+    Memory(Cursor),
+}
+
+impl ScanPlace {
+    /// Before the first record.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::default()
+    }
+}
+
+/// Some records, in the order that costs least.
+#[derive(Debug, Default)]
+pub struct UnorderedPage {
+    /// The records.
+    pub records: Vec<(Key, Arc<Record>)>,
+    /// Where the next page starts; `None` after the last one.
+    pub next: Option<ScanPlace>,
+    /// Whether the scan goes in key byte order after all, as it does with a data store: then no record comes twice.
+    pub is_in_key_order: bool,
+}
+
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

@@ -8,7 +8,8 @@ use layerstore_record::{Key, MapName, Record, RecordValue, Version};
 
 use crate::error::RecordStoreError;
 use crate::outcome::{
-    CloseReport, Outcome, PromoteReport, RecordPage, ResidentPage, SweepReport, TryGet, TrySet,
+    CloseReport, Outcome, PromoteReport, RecordPage, ResidentPage, ScanPlace, SweepReport, TryGet, TrySet,
+    UnorderedPage,
 };
 use crate::request::{ComputeFn, MergeSource, NewValue, WriteOptions};
 use crate::stats::RecordStoreStats;
@@ -248,11 +249,24 @@ pub trait RecordStore: Send + Sync + 'static {
 
     /// Reads a page of records in key byte order: of the data store, pending writes and memory together, without what has expired.
     ///
-    /// Without a data store a page reads through the whole memory: ask for large pages.
+    /// Without a data store a page reads through the whole memory: ask for large pages, or for
+    /// [any order](Self::scan_unordered).
     ///
     /// # Errors
     /// `Store`, `Deadline`, `Engine`, `Closed`: a page is whole or an error.
     async fn scan_page(&self, request: ScanRequest) -> Result<RecordPage, RecordStoreError>;
+
+    /// Reads about `limit` records of those that [`scan_page`](Self::scan_page) reads, in whatever order costs least: a whole scan
+    /// reads everything once, also without a data store. A record that is there throughout comes at least once, and may come twice
+    /// where the page is not in key order.
+    ///
+    /// # Errors
+    /// As [`scan_page`](Self::scan_page).
+    async fn scan_unordered(
+        &self,
+        place: &ScanPlace,
+        limit: usize,
+    ) -> Result<UnorderedPage, RecordStoreError>;
 
     /// Returns how many records are in memory, those that have ended and were not swept included.
     fn resident_len(&self) -> usize;

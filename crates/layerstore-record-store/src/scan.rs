@@ -1,4 +1,4 @@
-//! Scans in key byte order: data store, pending writes and memory as one (clause S9).
+//! Scans, in key byte order and in any: data store, pending writes and memory as one (clause S9).
 
 use std::collections::BTreeMap;
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use layerstore_record::{AccessStats, Key, Record};
 use crate::core::Core;
 use crate::error::RecordStoreError;
 use crate::expiry::is_live;
-use crate::outcome::{RecordPage, ResidentPage};
+use crate::outcome::{RecordPage, ResidentPage, ScanPlace, ScanPlaceKind, UnorderedPage};
 
 /// How many records are fetched at a time where everything is read.
 const PAGE: usize = 1_000;
@@ -48,22 +48,13 @@ impl Core {
 
     async fn count_memory(&self) -> Result<u64, RecordStoreError> {
         let mut seen = HashSet::new();
-        let mut cursor = Some(Cursor::start());
-        while let Some(at) = cursor {
-            let page = self.memory.engine.fetch(&at, PAGE);
-            for (key, slot) in page.slots {
-                if self.is_live_slot(&key, &slot).await? {
-                    seen.insert(key);
-                }
-            }
-            cursor = page.next;
+        let mut next = Some(ScanPlace::start());
+        while let Some(place) = next {
+            let page = self.scan_unordered(&place, PAGE).await?;
+            seen.extend(page.records.into_iter().map(|(key, _)| key));
+            next = page.next;
         }
         Ok(u64::try_from(seen.len()).unwrap_or(u64::MAX))
-    }
-
-    async fn is_live_slot(&self, key: &Key, slot: &Slot) -> Result<bool, RecordStoreError> {
-        let record = self.slot_record(key, slot).await?;
-        Ok(record.is_some_and(|record| is_live(&record, self.now())))
     }
 
     async fn slot_record(&self, key: &Key, slot: &Slot) -> Result<Option<Arc<Record>>, RecordStoreError> {
@@ -149,6 +140,50 @@ impl Core {
             next = Some(last);
         }
         Ok(self.page(records, next, include))
+    }
+
+    /// Reads a page in the order that costs least: that of memory where there is nothing else, the data store's otherwise.
+    pub(crate) async fn scan_unordered(
+        &self,
+        place: &ScanPlace,
+        limit: usize,
+    ) -> Result<UnorderedPage, RecordStoreError> {
+        self.check_open("scan")?;
+        if self.is_null {
+            let cursor = match &place.0 {
+                ScanPlaceKind::Memory(cursor) => cursor.clone(),
+                ScanPlaceKind::Start | ScanPlaceKind::Behind(_) => Cursor::start(),
+            };
+            return self.fetch_memory(&cursor, limit.max(1)).await;
+        }
+        let start = match &place.0 {
+            ScanPlaceKind::Behind(last) => Bound::Excluded(last.clone()),
+            ScanPlaceKind::Start | ScanPlaceKind::Memory(_) => Bound::Unbounded,
+        };
+        let page = self.scan_store(ScanRequest::first(limit).from(start)).await?;
+        Ok(UnorderedPage {
+            records: page.records,
+            next: page.next.map(|last| ScanPlace(ScanPlaceKind::Behind(last))),
+            is_in_key_order: true,
+        })
+    }
+
+    /// Reads the records at a place in memory, its disk tier included.
+    async fn fetch_memory(&self, cursor: &Cursor, limit: usize) -> Result<UnorderedPage, RecordStoreError> {
+        let page = self.memory.engine.fetch(cursor, limit);
+        let mut records = Vec::with_capacity(page.slots.len());
+        for (key, slot) in page.slots {
+            if let Some(record) = self.slot_record(&key, &slot).await?
+                && is_live(&record, self.now())
+            {
+                records.push((key, record));
+            }
+        }
+        Ok(UnorderedPage {
+            records,
+            next: page.next.map(|cursor| ScanPlace(ScanPlaceKind::Memory(cursor))),
+            is_in_key_order: false,
+        })
     }
 
     /// Reads a page of memory alone: all of it, for the records with the lowest keys.

@@ -24,7 +24,7 @@ pub struct IndexBuild<'a> {
 pub struct BuildReport {
     /// How many pages were read, at most a thousand records each.
     pub pages: usize,
-    /// How many records were read.
+    /// How many records were read; without a data store one that changes meanwhile may count twice.
     pub records: usize,
 }
 
@@ -120,15 +120,15 @@ impl IndexBuild<'_> {
         self.index.open_windows(self.generation, partition);
         // Closed also where the caller goes away: nobody would ever read what is noted.
         let closing = Closing(self.index, self.generation);
-        let (records, next) = pages.read(store).await?;
-        for (key, record) in &records {
+        let page = pages.read(store).await?;
+        for (key, record) in &page.records {
             let shard = self.index.shard(key);
             lock(shard).offer(self.generation, (key, record), partition, &self.index.path);
         }
         drop(closing);
         self.report.pages += 1;
-        self.report.records += records.len();
-        Ok(next)
+        self.report.records += page.records.len();
+        Ok(page.next)
     }
 
     fn lost(&self) -> QueryError {

@@ -53,13 +53,13 @@ impl LiveQuery {
     ) -> Result<Option<Pages>, QueryError> {
         let partition = store.partition();
         lock(&self.state).window.open(build, partition);
-        let (records, next) = pages.read(store).await?;
-        for (key, record) in &records {
+        let page = pages.read(store).await?;
+        for (key, record) in &page.records {
             self.offer(build, key, partition, record)?;
         }
         report.pages += 1;
-        report.records += records.len();
-        Ok(next)
+        report.records += page.records.len();
+        Ok(page.next)
     }
 
     /// Takes over what a page says that a key holds, unless it was told of since.

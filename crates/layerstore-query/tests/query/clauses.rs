@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use layerstore_data_store::InMemoryDataStore;
+use layerstore_data_store::{InMemoryDataStore, NullDataStore};
 use layerstore_query::{Direction, Index, IndexKind, LiveQuery, Path, Phase, Query, QueryError, field};
 use layerstore_record::Value;
 use layerstore_testkit::clock::ManualClock;
@@ -436,4 +436,25 @@ async fn q4_a_query_of_what_is_in_memory_leaves_the_data_store_in_peace_though_i
         .await;
     assert_eq!((names(&answer), index.len()), (vec!["b".to_owned()], 3));
     assert_eq!(below.calls(), []);
+}
+
+#[tokio::test]
+async fn q1_a_map_without_a_data_store_is_read_in_the_order_of_memory_and_answers_alike() {
+    let below = Arc::new(NullDataStore::new());
+    let scene = Scene::over(ManualClock::new(), below, 2, config()).await;
+    for number in (0..2_500).rev() {
+        let city = ["Oslo", "Bergen"][number % 2];
+        scene.set(&format!("k{number:04}"), of(city)).await;
+    }
+    let index = scene.index(by_city()).await;
+    let live = Arc::new(LiveQuery::builder("live", map(), in_city("Oslo").limit(3)).build());
+    scene.observers.add(Arc::clone(&live) as _).unwrap();
+    let report = live.build(&scene.partitions).await.unwrap();
+    assert_eq!((report.records, index.len()), (2_500, 2_500));
+    assert_eq!(scene.found(&in_city("Oslo"), &index).await.len(), 1_250);
+    let first = ["k0000", "k0002", "k0004"];
+    assert_eq!(scene.found(&in_city("Oslo").limit(3), &index).await, first);
+    let subscription = live.subscribe().unwrap();
+    let result = subscription.result().iter().map(|(key, _)| key.to_string());
+    assert_eq!(result.collect::<Vec<_>>(), first);
 }

@@ -1,5 +1,6 @@
 //! S4, S6, S9: what the engine has moved to its disk tier is there as ever, for every verb; only memory's own verbs tell.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use layerstore_data_store::{InMemoryDataStore, MapDataStore, NullDataStore, Scan
 use layerstore_engine::Cursor;
 use layerstore_record::{Clock, NodeId, Record, RecordValue, Timestamp, Version};
 use layerstore_record_store::{
-    Compute, MergeSource, NewValue, RecordErrorKind, RecordStore, RecordStoreConfig, TryGet, WriteOptions,
+    Compute, MergeSource, NewValue, RecordErrorKind, RecordStore, RecordStoreConfig, ScanPlace, TryGet,
+    WriteOptions,
 };
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::doubles::RecordingDataStore;
@@ -77,7 +79,15 @@ impl Tiered {
     }
 }
 
-const READS: [&str; 6] = ["get", "get_all", "contains", "load", "scan_page", "count"];
+const READS: [&str; 7] = [
+    "get",
+    "get_all",
+    "contains",
+    "load",
+    "scan_page",
+    "scan_unordered",
+    "count",
+];
 
 /// Reads `k` with a verb: its number, or 1 where the verb only tells that it is there.
 async fn read(stage: &Stage, verb: &str) -> Option<u64> {
@@ -92,6 +102,10 @@ async fn read(stage: &Stage, verb: &str) -> Option<u64> {
         "contains" => told(store.contains(k).await.unwrap()),
         "load" => store.load(k).await.unwrap().map(|record| number(&record)),
         "count" => told(store.count().await.unwrap() == 1),
+        "scan_unordered" => {
+            let page = store.scan_unordered(&ScanPlace::start(), 10).await.unwrap();
+            page.records.first().map(|(_, record)| number(record))
+        }
         _ => {
             let page = store.scan_page(ScanRequest::first(10)).await.unwrap();
             page.records.first().map(|(_, record)| number(record))
@@ -362,4 +376,28 @@ async fn s5_a_slow_disk_tier_holds_up_nobody_else_is_read_once_and_has_a_deadlin
         tiered.engine.let_pass(100);
         assert_eq!(tiered.get("k").await, Some(1));
     }
+}
+
+#[tokio::test]
+async fn s9_a_scan_in_any_order_goes_over_memory_once() {
+    const RECORDS: usize = 1_000;
+    let tiered = Tiered::configured(config(), false).await;
+    for number in 0..RECORDS {
+        tiered.set(&format!("{number:04}"), number as u64).await;
+    }
+    let before = tiered.engine.fetched();
+    let mut found = BTreeSet::new();
+    let mut next = Some(ScanPlace::start());
+    while let Some(place) = next {
+        let page = tiered.store.scan_unordered(&place, 10).await.unwrap();
+        assert!(page.records.len() <= 20, "about ten were asked for");
+        found.extend(page.records.into_iter().map(|(key, _)| key));
+        next = page.next;
+    }
+    let fetched = tiered.engine.fetched() - before;
+    assert_eq!(
+        (found.len(), fetched),
+        (RECORDS, RECORDS),
+        "found, and read on the way"
+    );
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use layerstore_data_store::{Include, MapDataStore, ScanRequest};
 use layerstore_engine::Cursor;
 use layerstore_record::{Hlc, NodeId, OrEntries, Record, RecordValue, Tags, Value, Version};
-use layerstore_record_store::{Compute, MergeSource, RecordErrorKind, RecordStore, TryGet, WriteOptions};
+use layerstore_record_store::{
+    Compute, MergeSource, RecordErrorKind, RecordStore, ScanPlace, TryGet, WriteOptions,
+};
 use layerstore_testkit::doubles::Call;
 
 use crate::stage::{Plan, Rig, Stage, config, idle, key, kind, map, number, ttl};
@@ -49,6 +51,8 @@ async fn s6_no_read_returns_what_has_ended_before_any_sweep() {
             request.include = include;
             assert!(store.scan_page(request).await.unwrap().records.is_empty());
         }
+        let anyhow = store.scan_unordered(&ScanPlace::start(), 10).await.unwrap();
+        assert!(anyhow.records.is_empty());
         assert!(store.scan_resident(&Cursor::start(), 10).records.is_empty());
     }
 }
@@ -285,6 +289,7 @@ async fn s6_reading_keeps_an_idle_record_and_asking_for_it_does_not() {
         assert_eq!(stage.get("read").await, Some(1));
         let _ = stage.store.contains(&key("asked")).await.unwrap();
         let _ = stage.store.scan_page(ScanRequest::first(10)).await.unwrap();
+        let _ = stage.store.scan_unordered(&ScanPlace::start(), 10).await.unwrap();
         let _ = stage.store.scan_resident(&Cursor::start(), 10);
     }
     assert_eq!(stage.get("asked").await, None);

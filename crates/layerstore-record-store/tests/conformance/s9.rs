@@ -7,7 +7,9 @@ use layerstore_data_store::{ErrorKind, InMemoryDataStore, MapDataStoreExt, ScanR
 use layerstore_engine::{Cursor, HashMapEngine, StorageEngine};
 use layerstore_observer::{OwnedEvent, OwnedPrevious};
 use layerstore_record::{Key, Millis, NodeId, Record, RecordValue, Timestamp, Version};
-use layerstore_record_store::{Partition, RecordErrorKind, RecordStore, RecordStoreFactory, WriteOptions};
+use layerstore_record_store::{
+    Partition, RecordErrorKind, RecordStore, RecordStoreFactory, ScanPlace, WriteOptions,
+};
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::doubles::{Call, Fault};
 
@@ -26,6 +28,20 @@ async fn scan(store: &dyn RecordStore, request: ScanRequest) -> Vec<(String, u64
                 .map(|(key, record)| (key.to_string(), number(record))),
         );
         next = page.next.map(|last| request.from(Bound::Excluded(last)));
+    }
+    found
+}
+
+/// Reads everything in any order; that of a data store is that of keys.
+async fn scan_anyhow(store: &dyn RecordStore, limit: usize) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    let mut next = Some(ScanPlace::start());
+    while let Some(place) = next {
+        let page = store.scan_unordered(&place, limit).await.unwrap();
+        assert!(page.is_in_key_order && page.records.len() <= limit);
+        let records = page.records.iter();
+        found.extend(records.map(|(key, record)| (key.to_string(), number(record))));
+        next = page.next;
     }
     found
 }
@@ -77,6 +93,10 @@ async fn s9_a_scan_merges_data_store_memory_and_backups() {
             all,
             "in pages of {limit}"
         );
+    }
+    for limit in 1..=5 {
+        let found = scan_anyhow(&*stage.store, limit).await;
+        assert_eq!(found, all, "in pages of {limit}, in any order");
     }
     let some = ScanRequest::first(1)
         .from(Bound::Excluded(key("backup")))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use layerstore_data_store::{InMemoryDataStore, MapDataStore, ScanRequest};
 use layerstore_engine::Cursor;
 use layerstore_record::{Clock, Key, Millis, NodeId, Record, RecordValue, Timestamp, Version};
-use layerstore_record_store::{Compute, MergeSource, RecordStore, Shutdown, WriteOptions};
+use layerstore_record_store::{Compute, MergeSource, RecordStore, ScanPlace, Shutdown, WriteOptions};
 use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::doubles::{Call, RecordingDataStore};
 
@@ -178,6 +178,7 @@ async fn act(verb: &str, stage: &Stage) {
         "load" => drop(store.load(k).await.unwrap()),
         "preload" => drop(store.preload(10).await.unwrap()),
         "scan_page" => drop(store.scan_page(page).await.unwrap()),
+        "scan_unordered" => drop(store.scan_unordered(&ScanPlace::start(), 10).await.unwrap()),
         "resident_len" => assert!(store.resident_len() < 2),
         "scan_resident" => drop(store.scan_resident(&Cursor::start(), 10)),
         "evict" => drop(store.evict(k).await.unwrap()),

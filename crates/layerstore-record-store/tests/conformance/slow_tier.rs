@@ -1,7 +1,7 @@
 //! An engine whose disk tier takes as long as the test wants, and may lose what it was asked for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use layerstore_engine::{
     ColdFuture, ColdRecord, Computed, Cursor, Decision, Lookup, Page, Previous, StorageEngine,
@@ -20,6 +20,7 @@ pub(crate) struct SlowTier {
 struct Shared {
     passes: Semaphore,
     loses: AtomicBool,
+    fetched: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -33,6 +34,7 @@ impl SlowTier {
         let shared = Shared {
             passes: Semaphore::new(0),
             loses: AtomicBool::new(false),
+            fetched: AtomicUsize::new(0),
         };
         Self {
             inner: BTreeEngine::new(),
@@ -43,6 +45,11 @@ impl SlowTier {
     /// Lets this many loads through.
     pub(crate) fn let_pass(&self, loads: usize) {
         self.shared.passes.add_permits(loads);
+    }
+
+    /// Returns how many slots scans have been given.
+    pub(crate) fn fetched(&self) -> usize {
+        self.shared.fetched.load(Ordering::SeqCst)
     }
 
     /// Answers from now on as though a cold record had been removed between the lookup and its load.
@@ -105,7 +112,9 @@ impl StorageEngine for SlowTier {
     }
 
     fn fetch(&self, cursor: &Cursor, n: usize) -> Page {
-        self.inner.fetch(cursor, n)
+        let page = self.inner.fetch(cursor, n);
+        self.shared.fetched.fetch_add(page.slots.len(), Ordering::SeqCst);
+        page
     }
 
     fn sample(&self, rng: &mut fastrand::Rng, n: usize) -> Vec<(Key, Arc<Record>)> {
