@@ -1,7 +1,10 @@
 //! Where SlateDB's work runs, and how a caller that blocks waits for it.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -41,7 +44,8 @@ impl Driver {
         self.deadline
     }
 
-    /// Runs something there, and waits for it on this thread, up to the deadline; what is late is given up.
+    /// Runs something, and waits for it on this thread, up to the deadline; what is late is given up. It begins on this thread, and goes on
+    /// there where it has to wait: most reads find everything in memory, and a change of threads for each would cost several times as much.
     pub(crate) fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -75,6 +79,10 @@ impl Driver {
         deadline: Duration,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Late> {
+        let mut work = Box::pin(work);
+        if let Poll::Ready(answer) = self.begin(work.as_mut())? {
+            return Ok(answer);
+        }
         let (reply, answer) = mpsc::sync_channel(1);
         let task = self.handle.spawn(async move {
             // Nobody waits for an answer that is late.
@@ -84,6 +92,15 @@ impl Driver {
             task.abort();
             Late
         })
+    }
+
+    /// Does as much as can be done without waiting.
+    fn begin<T>(&self, work: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Result<Poll<T>, Late> {
+        // What it starts is started there.
+        let _inside = self.handle.enter();
+        let mut context = Context::from_waker(Waker::noop());
+        // A panic would end a task there, and nobody here.
+        catch_unwind(AssertUnwindSafe(|| work.poll(&mut context))).map_err(|_| Late)
     }
 }
 
@@ -116,6 +133,13 @@ mod tests {
     async fn work_is_waited_for_on_any_thread_and_given_up_when_it_is_late() {
         let driver = Driver::start(1, Duration::from_secs(60)).unwrap();
         assert_eq!(driver.run(async { 7 }), Ok(7));
+        let later = async {
+            tokio::task::yield_now().await;
+            thread::current().name().map(ToOwned::to_owned)
+        };
+        assert_eq!(driver.run(later), Ok(Some("slatedb".to_owned())));
+        let here = thread::current().id();
+        assert_eq!(driver.run(async { thread::current().id() }), Ok(here));
         let (dropped, seen) = mpsc::sync_channel::<()>(1);
         let held = async move {
             let _held = dropped;
@@ -126,5 +150,16 @@ mod tests {
             seen.recv_timeout(Duration::from_secs(60)).is_err(),
             "it is dropped"
         );
+    }
+
+    #[test]
+    fn who_waits_for_what_panics_is_told_that_no_answer_came() {
+        let driver = Driver::start(1, Duration::from_secs(60)).unwrap();
+        assert_eq!(driver.run(async { panic!("at once") }), Err::<(), _>(Late));
+        let later = async {
+            tokio::task::yield_now().await;
+            panic!("later")
+        };
+        assert_eq!(driver.run(later), Err::<(), _>(Late));
     }
 }
