@@ -44,12 +44,8 @@ impl TestStore for InS3 {
         self.clock.clone()
     }
 
-    /// A fifth: a rival that has no claim opens a reader for each call. The bucket in memory has the whole.
     fn model(&self) -> ModelScale {
-        ModelScale {
-            cases: ModelScale::NETWORK.cases / 5,
-            ..ModelScale::NETWORK
-        }
+        ModelScale::NETWORK
     }
 }
 
