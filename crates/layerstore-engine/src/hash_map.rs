@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock};
 use foldhash::SharedSeed;
 use foldhash::fast::SeedableRandomState;
 use layerstore_record::{Cost, Key, Record};
+use papaya::Guard;
 
 use crate::cursor::{Cursor, Page};
 use crate::engine::StorageEngine;
@@ -113,8 +114,14 @@ impl HashMapEngine {
         // whose tables are never copied to the end take ten times as long.
         map.insert(key.clone(), Resident::new(record.clone(), cost, place));
         let Some(old) = old else {
+            let grows = stripe.slots.is_full();
             stripe.slots.add(key, record);
             stripe.charge(cost);
+            if grows {
+                // Tables that papaya has left behind wait for other frees of this thread, of which insertions alone make none: together they are
+                // as large as the one in use. Now and then is enough.
+                self.map().guard().flush();
+            }
             return Previous::Absent;
         };
         stripe.recharge(old.cost(&key), cost);

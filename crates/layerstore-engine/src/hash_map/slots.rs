@@ -86,6 +86,11 @@ impl Slots {
         }
     }
 
+    /// Tells whether the next record needs memory for more slots.
+    pub(super) fn is_full(&self) -> bool {
+        self.gap == NONE && self.slots.len() == self.slots.capacity()
+    }
+
     /// Puts a record where there is [room](Self::vacancy).
     pub(super) fn add(&mut self, key: Key, record: Arc<Record>) -> Place {
         let place = self.vacancy();
@@ -96,7 +101,7 @@ impl Slots {
             self.slots[place.index()] = slot;
             return place;
         }
-        if self.slots.len() == self.slots.capacity() {
+        if self.is_full() {
             // A quarter at a time: doubling would leave a third of the slots unused on average.
             self.slots.reserve_exact(self.slots.len() / 4 + 4);
         }
