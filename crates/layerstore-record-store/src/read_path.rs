@@ -27,35 +27,59 @@ struct Slice {
 impl Core {
     /// Answers from memory, counting a hit.
     pub(crate) fn try_get(&self, key: &Key) -> TryGet {
-        let now = self.now();
-        match self.peek_at(key, now) {
-            TryGet::Hit(record) => {
-                self.touch(key, &record, now);
-                TryGet::Hit(record)
-            }
-            other => {
-                count(&self.counters.misses);
-                other
-            }
+        let (seen, now) = self.look(key);
+        match &seen {
+            TryGet::Hit(record) => self.touch(key, record, now),
+            TryGet::Absent | TryGet::NeedsLoad => count(&self.counters.misses),
         }
+        seen
     }
 
     /// Answers from memory, and leaves no trace.
     pub(crate) fn peek(&self, key: &Key) -> TryGet {
-        self.peek_at(key, self.now())
+        self.look(key).0
     }
 
-    /// Does the same where the time was asked for already.
-    fn peek_at(&self, key: &Key, now: Millis) -> TryGet {
+    /// Does the same, and tells at what time.
+    fn look(&self, key: &Key) -> (TryGet, Millis) {
         if self.tasks.is_closed() || self.is_fenced() {
-            return TryGet::NeedsLoad;
+            return (TryGet::NeedsLoad, Millis::default());
         }
         match self.memory.engine.lookup(key) {
-            Lookup::Hit(record) if is_live(&record, now) => TryGet::Hit(record),
-            Lookup::Hit(_) => TryGet::Absent,
-            Lookup::Cold(_) => TryGet::NeedsLoad,
-            Lookup::Miss if self.is_null || self.absent.remembers(key, now) => TryGet::Absent,
-            Lookup::Miss => TryGet::NeedsLoad,
+            Lookup::Hit(record) => {
+                let now = self.time_of_reading(&record);
+                let is_live = is_live(&record, now);
+                (
+                    if is_live {
+                        TryGet::Hit(record)
+                    } else {
+                        TryGet::Absent
+                    },
+                    now,
+                )
+            }
+            Lookup::Cold(_) => (TryGet::NeedsLoad, Millis::default()),
+            Lookup::Miss => {
+                let now = self.now();
+                let is_absent = self.is_null || self.absent.remembers(key, now);
+                (
+                    if is_absent {
+                        TryGet::Absent
+                    } else {
+                        TryGet::NeedsLoad
+                    },
+                    now,
+                )
+            }
+        }
+    }
+
+    /// Returns the time at which a record is read: about, where it only says when that was.
+    fn time_of_reading(&self, record: &Record) -> Millis {
+        if record.never_expires() {
+            self.hlc.coarse_now()
+        } else {
+            self.now()
         }
     }
 
@@ -64,10 +88,10 @@ impl Core {
         if self.tasks.is_closed() || self.is_fenced() {
             return TryGet::NeedsLoad;
         }
-        let now = self.now();
         let mut found = None;
         let mut moved = false;
         self.memory.engine.read(key, &mut |record| {
+            let now = self.time_of_reading(record);
             found = Some(is_live(record, now));
             if found == Some(true) {
                 moved = self.touch_record(record, now);
@@ -80,14 +104,14 @@ impl Core {
         match found {
             Some(true) => TryGet::Hit(()),
             Some(false) => TryGet::Absent,
-            None => match self.peek_at(key, now) {
-                TryGet::Hit(record) => {
+            None => match self.look(key) {
+                (TryGet::Hit(record), now) => {
                     self.touch(key, &record, now);
                     reader(&record);
                     TryGet::Hit(())
                 }
-                TryGet::Absent => TryGet::Absent,
-                TryGet::NeedsLoad => TryGet::NeedsLoad,
+                (TryGet::Absent, _) => TryGet::Absent,
+                (TryGet::NeedsLoad, _) => TryGet::NeedsLoad,
             },
         }
     }
@@ -347,8 +371,9 @@ impl Core {
     }
 
     fn has_moved(&self, record: &Record) -> bool {
-        record.expiry().max_idle.is_some()
+        !record.never_expires()
             && !self.is_null
+            && record.expiry().max_idle.is_some()
             && record.expiry().has_moved(record.access().last_access())
     }
 }

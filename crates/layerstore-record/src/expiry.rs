@@ -136,53 +136,6 @@ impl Expiry {
     }
 }
 
-/// An expiry as a record holds it: most records have a deadline at most, and take 16 bytes for it instead of 48.
-#[derive(Debug, Clone)]
-pub(crate) struct PackedExpiry {
-    /// The deadline, or [`NO_DEADLINE`]. Counts only if nothing is boxed.
-    deadline: u64,
-    boxed: Option<Box<Expiry>>,
-}
-
-const NO_DEADLINE: u64 = u64::MAX;
-
-impl PackedExpiry {
-    pub(crate) fn new(expiry: Expiry) -> Self {
-        let deadline = expiry.deadline.map_or(NO_DEADLINE, |at| at.0);
-        let packed = Self {
-            deadline,
-            boxed: None,
-        };
-        // Also a deadline that reads as none.
-        if packed.unpack() == expiry {
-            return packed;
-        }
-        Self {
-            deadline,
-            boxed: Some(Box::new(expiry)),
-        }
-    }
-
-    pub(crate) fn unpack(&self) -> Expiry {
-        match &self.boxed {
-            Some(expiry) => **expiry,
-            None => Expiry {
-                deadline: (self.deadline != NO_DEADLINE).then_some(Millis(self.deadline)),
-                ..Expiry::NEVER
-            },
-        }
-    }
-
-    /// As [`Expiry::is_over`].
-    pub(crate) fn is_over(&self, now: Millis, last_access: Millis) -> bool {
-        self.unpack().is_over(now, last_access)
-    }
-
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.boxed.as_deref().map_or(0, size_of_val)
-    }
-}
-
 fn millis(now: Millis, what: &'static str, period: Duration) -> Result<u64, ExpiryError> {
     let refused = |why| ExpiryError { what, period, why };
     let millis = u64::try_from(period.as_millis()).map_err(|_| refused("too long"))?;

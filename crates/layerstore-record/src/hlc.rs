@@ -80,6 +80,12 @@ impl Hlc {
         self.clock.now()
     }
 
+    /// Returns about the wall-clock time, as [`Clock::coarse_now`] does.
+    #[must_use]
+    pub fn coarse_now(&self) -> Millis {
+        self.clock.coarse_now()
+    }
+
     /// Reads the clock: above every earlier reading and everything observed.
     pub fn tick(&self) -> Timestamp {
         self.tick_at(self.clock.now())

@@ -17,6 +17,7 @@ pub mod fuzzing;
 mod hlc;
 mod key;
 mod map_name;
+mod metadata;
 mod or_map;
 mod provenance;
 mod record;

@@ -3,8 +3,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::access::AccessStats;
 use crate::clock::Millis;
 use crate::cost::Cost;
-use crate::expiry::{Expiry, PackedExpiry};
+use crate::expiry::Expiry;
 use crate::key::Key;
+use crate::metadata::Metadata;
 use crate::record_value::RecordValue;
 use crate::version::Version;
 
@@ -30,9 +31,7 @@ use crate::version::Version;
 pub struct Record {
     value: RecordValue,
     version: Version,
-    created: Millis,
-    updated: Millis,
-    expiry: PackedExpiry,
+    metadata: Metadata,
     /// When the data store confirmed this version, 0 for not yet.
     stored: AtomicU64,
     access: AccessStats,
@@ -78,19 +77,19 @@ impl Record {
     /// Returns when the key got its first value.
     #[must_use]
     pub fn created(&self) -> Millis {
-        self.created
+        self.metadata.created()
     }
 
     /// Returns when this value was written.
     #[must_use]
     pub fn updated(&self) -> Millis {
-        self.updated
+        self.metadata.updated(self.version)
     }
 
     /// Returns when the record ends.
     #[must_use]
     pub fn expiry(&self) -> Expiry {
-        self.expiry.unpack()
+        self.metadata.expiry()
     }
 
     /// Returns when the data store confirmed this version, `None` while it has not.
@@ -122,7 +121,13 @@ impl Record {
     /// Tells whether the record has ended at `now`, swept or not.
     #[must_use]
     pub fn is_expired(&self, now: Millis) -> bool {
-        self.expiry.is_over(now, self.access.last_access())
+        self.metadata.is_over(now, self.access.last_access())
+    }
+
+    /// Tells whether the record has no end, whatever the time.
+    #[must_use]
+    pub fn never_expires(&self) -> bool {
+        self.metadata.never_ends()
     }
 
     /// Returns the memory that this record takes under `key`.
@@ -134,8 +139,7 @@ impl Record {
     pub fn cost(&self, key: &Key) -> Cost {
         let counts = 2 * size_of::<usize>();
         // Counted once, while the record is being made: later it is a walk through memory that nobody else looks at.
-        let heap = self.access.heap_bytes();
-        let heap = heap.unwrap_or_else(|| self.value.heap_bytes() + self.expiry.heap_bytes());
+        let heap = self.metadata.heap_bytes(|| self.value.heap_bytes());
         let record = counts + size_of::<Self>() + heap;
         Cost::from_bytes(record + size_of::<Key>() + key.heap_bytes())
     }
@@ -143,7 +147,7 @@ impl Record {
     /// Starts a record that replaces this one: the creation time stays.
     #[must_use]
     pub fn successor(&self, value: RecordValue, version: Version) -> RecordBuilder {
-        Self::builder(value, version).created(self.created)
+        Self::builder(value, version).created(self.created())
     }
 }
 
@@ -152,8 +156,8 @@ impl PartialEq for Record {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
             && self.version == other.version
-            && self.created == other.created
-            && self.updated == other.updated
+            && self.created() == other.created()
+            && self.updated() == other.updated()
             && self.expiry() == other.expiry()
     }
 }
@@ -193,14 +197,13 @@ impl RecordBuilder {
     #[must_use]
     pub fn build(self) -> Record {
         let updated = self.updated.unwrap_or(self.version.millis());
-        let expiry = PackedExpiry::new(self.expiry);
+        let times = (self.created.unwrap_or(updated), updated);
+        let value_bytes = self.value.heap_bytes();
         Record {
-            access: AccessStats::new(updated).with_heap_bytes(self.value.heap_bytes() + expiry.heap_bytes()),
+            access: AccessStats::new(updated),
+            metadata: Metadata::new(times, self.version, self.expiry, value_bytes),
             value: self.value,
             version: self.version,
-            created: self.created.unwrap_or(updated),
-            updated,
-            expiry,
             stored: AtomicU64::new(self.stored.map_or(0, |at| at.0.max(1))),
         }
     }
