@@ -17,8 +17,8 @@ const GHOSTS: usize = 65_536;
 
 /// Evicts from two segments, told apart by their hits: records on probation, and those that were read twice.
 ///
-/// Probation keeps 10 to 25 % of memory, so that a scan passes through it without washing out what is read often; the
-/// victim is the record with the greatest idle time over `ln(2 + hits)` among 32 drawn, as three more of them that leave next. A key that comes back soon after
+/// Probation keeps 10 to 25 % of memory, so that a scan passes through it without washing out what is read often; of 32 records
+/// that are drawn, those four leave that have the greatest idle time over `ln(2 + hits)`. A key that comes back soon after
 /// it was evicted skips probation. After S3-FIFO (Yang et al., 2023) and Hyperbolic caching (Blankstein et al., 2017).
 #[derive(Debug)]
 pub struct TwoSegment {
