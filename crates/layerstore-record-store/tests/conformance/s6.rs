@@ -4,12 +4,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use layerstore_data_store::{InMemoryDataStore, Include, MapDataStore, ScanRequest};
-use layerstore_engine::{Cursor, HashMapEngine};
+use layerstore_engine::Cursor;
 use layerstore_record::{Clock, Hlc, Millis, NodeId, OrEntries, Record, RecordValue, Tags, Value, Version};
 use layerstore_record_store::{
-    Compute, DefaultRecordStore, MergeSource, RecordErrorKind, RecordStore, ScanPlace, TryGet, WriteOptions,
+    Compute, MergeSource, RecordErrorKind, RecordStore, ScanPlace, TryGet, WriteOptions,
 };
-use layerstore_testkit::clock::ManualClock;
 use layerstore_testkit::doubles::Call;
 
 use crate::stage::{Plan, Rig, Stage, config, idle, key, kind, map, number, ttl};
@@ -467,51 +466,4 @@ async fn s6_random_periods_end_when_they_are_due_wherever_the_record_is() {
             }
         }
     }
-}
-
-/// A clock whose timer ticks every ten milliseconds, as the kernel's may.
-struct Ticking(ManualClock);
-
-impl Clock for Ticking {
-    fn now(&self) -> Millis {
-        self.0.now()
-    }
-
-    fn coarse_now(&self) -> Millis {
-        Millis(self.0.now().0 / 10 * 10)
-    }
-}
-
-#[tokio::test]
-async fn s6_a_coarse_clock_shows_nothing_that_has_ended() {
-    let clock = ManualClock::new();
-    let hlc = Arc::new(Hlc::new(NodeId(1), Arc::new(Ticking(clock.clone()))));
-    let below = Arc::new(InMemoryDataStore::new(clock.shared()));
-    let store = DefaultRecordStore::builder(map(), Arc::new(HashMapEngine::new()), below);
-    let store = store.hlc(hlc).config(config()).build().unwrap();
-    store.init().await.unwrap();
-    let (ends, idles, stays) = (key("ends"), key("idles"), key("stays"));
-    let begun = Millis(ManualClock::START.0 / 10 * 10);
-    clock.set(begun);
-    store.set(&ends, 1.into(), &ttl(15)).await.unwrap();
-    store.set(&idles, 1.into(), &idle(15)).await.unwrap();
-    store.set(&stays, 1.into(), &WriteOptions::DEFAULT).await.unwrap();
-    clock.set(begun.plus(14));
-    assert!(matches!(store.try_get(&ends), TryGet::Hit(_)));
-    // Read at the 14th millisecond, not at the 10th: it idles from there on.
-    assert_eq!(store.read(&idles, &mut |_| ()), TryGet::Hit(()));
-    let TryGet::Hit(stays) = store.try_get(&stays) else {
-        panic!("it has no end");
-    };
-    assert_eq!(
-        stays.access().last_access(),
-        begun.plus(10),
-        "about when it was read"
-    );
-    clock.set(begun.plus(15));
-    assert_eq!(store.try_get(&ends), TryGet::Absent);
-    clock.set(begun.plus(28));
-    assert!(matches!(store.peek(&idles), TryGet::Hit(_)));
-    clock.set(begun.plus(29));
-    assert_eq!(store.peek(&idles), TryGet::Absent);
 }
