@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::BuildHasher;
 
@@ -19,17 +19,22 @@ pub struct Sampled {
     residents: Vec<Resident>,
     drawn: Vec<usize>,
     candidates: Vec<Candidate>,
+    /// What was chosen together, and leaves next.
+    victims: VecDeque<Resident>,
     rng: fastrand::Rng,
     now: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Resident {
     key: u64,
     hash: u64,
     hits: u32,
     last: u64,
 }
+
+/// Of so many records that are drawn, one is chosen, as in the record store.
+const DRAWN_A_VICTIM: usize = 8;
 
 impl Sampled {
     /// Makes an empty cache of at most `capacity` records.
@@ -42,6 +47,7 @@ impl Sampled {
             residents: Vec::new(),
             drawn: Vec::new(),
             candidates: Vec::new(),
+            victims: VecDeque::new(),
             rng: fastrand::Rng::with_seed(seed),
             now: 0,
         }
@@ -64,18 +70,43 @@ impl Sampled {
 
     /// Evicts one record; tells whether the policy chose any.
     fn evict(&mut self) -> bool {
-        self.draw();
-        let chosen = self.policy.choose(&self.candidates, &mut self.rng);
-        let Some(place) = chosen.and_then(|chosen| self.drawn.get(chosen).copied()) else {
-            return false;
-        };
+        if self.victims.is_empty() {
+            self.choose();
+        }
+        while let Some(victim) = self.victims.pop_front() {
+            // One that left, or was requested since it was chosen, is no victim any more.
+            let place = self.places.get(&victim.key).copied();
+            if let Some(place) = place.filter(|place| self.residents[*place] == victim) {
+                self.remove(place);
+                return true;
+            }
+            if self.victims.is_empty() {
+                self.choose();
+            }
+        }
+        false
+    }
+
+    fn remove(&mut self, place: usize) {
         let gone = self.residents.swap_remove(place);
         self.places.remove(&gone.key);
         if let Some(moved) = self.residents.get(place) {
             self.places.insert(moved.key, place);
         }
         self.policy.evicted(gone.hash, Millis(self.now));
-        true
+    }
+
+    /// Draws, and has the policy choose one in eight of what was drawn.
+    fn choose(&mut self) {
+        self.draw();
+        for _ in 0..(self.policy.sample_size() / DRAWN_A_VICTIM).max(1) {
+            let Some(chosen) = self.policy.choose(&self.candidates, &mut self.rng) else {
+                return;
+            };
+            self.candidates.swap_remove(chosen);
+            let place = self.drawn.swap_remove(chosen);
+            self.victims.push_back(self.residents[place]);
+        }
     }
 
     fn draw(&mut self) {
@@ -84,9 +115,9 @@ impl Sampled {
         self.drawn
             .extend((0..sample.min(residents)).map(|_| self.rng.usize(..residents)));
         let candidate = |place: &usize| {
-            let Resident { hash, hits, last, .. } = self.residents[*place];
+            let Resident { hits, last, .. } = self.residents[*place];
             let idle = self.now - last;
-            Candidate { hash, hits, idle }
+            Candidate { hits, idle }
         };
         self.candidates.clear();
         self.candidates.extend(self.drawn.iter().map(candidate));

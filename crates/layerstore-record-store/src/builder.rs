@@ -22,6 +22,7 @@ use crate::loads::Loads;
 use crate::memory::Memory;
 use crate::partition::Partition;
 use crate::tasks::Tasks;
+use crate::victims::Victims;
 
 /// Puts a [`DefaultRecordStore`] together.
 #[must_use]
@@ -157,7 +158,7 @@ impl RecordStoreBuilder {
             counters: Counters::default(),
             tasks: Tasks::new(runtime),
             writes: Arc::new(Semaphore::new(config.write_concurrency)),
-            rng: std::sync::Mutex::new(fastrand::Rng::with_seed(seed)),
+            victims: std::sync::Mutex::new(Victims::new(fastrand::Rng::with_seed(seed))),
             sweep: Sweep::default(),
             fenced: std::sync::atomic::AtomicBool::new(false),
             store: self.store,

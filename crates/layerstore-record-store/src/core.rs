@@ -25,6 +25,7 @@ use crate::partition::Partition;
 use crate::patience::Patience;
 use crate::tasks::Tasks;
 use crate::unresolved::Unresolved;
+use crate::victims::Victims;
 
 /// The inside of a record store: held by its handle and by the tasks under way.
 pub(crate) struct Core {
@@ -46,7 +47,7 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     pub(crate) tasks: Arc<Tasks>,
     pub(crate) writes: Arc<Semaphore>,
-    pub(crate) rng: Mutex<fastrand::Rng>,
+    pub(crate) victims: Mutex<Victims>,
     pub(crate) sweep: Sweep,
     /// Whether another process has claimed the map: memory is no longer the truth.
     pub(crate) fenced: AtomicBool,

@@ -17,6 +17,7 @@ use crate::gate::Pass;
 use crate::lock::lock;
 use crate::patience::Patience;
 use crate::telling::Ancestry;
+use crate::victims::{DRAWN_A_VICTIM, Victim};
 
 /// Whether others may be evicted for what is to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,52 +159,68 @@ impl Core {
         true
     }
 
+    fn next_victim(&self) -> Option<Victim> {
+        lock(&self.victims).take()
+    }
+
     /// Tells whether the data store holds on to a record that is still on its way.
     fn is_queued(&self, key: &Key, record: &Record) -> bool {
         !self.is_null && record.last_stored().is_none() && !self.store.is_loadable(&self.map, key)
     }
 
-    /// Evicts the candidate that the policy chooses, the next if a writer is at it.
+    /// Evicts the record that the policy chooses of those that were drawn, the next if a writer is at it, and keeps some more for the next times.
     fn evict_among(&self, mut drawn: Vec<(Key, Arc<Record>)>, rng: &mut fastrand::Rng, now: Millis) -> bool {
         let policy = &self.config.eviction;
         // To evict what the data store's queue holds on to would free nothing.
         drawn.retain(|(key, record)| self.is_evictable(key, record, now) && !self.is_queued(key, record));
-        let mut candidates: Vec<_> = drawn
-            .iter()
-            .map(|(key, record)| self.candidate(key, record, now))
-            .collect();
+        let mut candidates: Vec<_> = drawn.iter().map(|(_, record)| candidate(record, now)).collect();
+        let (mut is_done, mut spare) = (false, policy.sample_size() / DRAWN_A_VICTIM);
         loop {
             let chosen = policy.choose(&candidates, rng);
             let Some(chosen) = chosen.filter(|chosen| *chosen < candidates.len()) else {
-                return false;
+                return is_done;
             };
-            let candidate = candidates.swap_remove(chosen);
+            candidates.swap_remove(chosen);
             let (key, record) = drawn.swap_remove(chosen);
-            let Ok(pass) = self.gates.try_pass_to_evict(&key) else {
-                continue;
-            };
-            // Between the draw and the gate it may have been replaced or become a backup.
-            let held = self.memory.record(&key).filter(|held| Arc::ptr_eq(held, &record));
-            let Some(held) = held.filter(|held| self.is_evictable(&key, held, now)) else {
-                continue;
-            };
-            self.evict_held(&pass, &held, now);
-            policy.evicted(candidate.hash, now);
-            return true;
+            let victim = Victim::of(key, &record);
+            if is_done {
+                lock(&self.victims).add(victim);
+            } else {
+                is_done = self.evict_victim(&victim, now);
+            }
+            spare = spare.saturating_sub(usize::from(is_done));
+            if is_done && spare == 0 {
+                return true;
+            }
         }
     }
 
-    fn candidate(&self, key: &Key, record: &Record, now: Millis) -> Candidate {
-        let gone = record.is_tombstone() || record.is_expired(now);
-        Candidate {
-            hash: self.gates.hash(key),
-            hits: if gone { 0 } else { record.access().hits() },
-            idle: if gone {
-                u64::MAX
-            } else {
-                now.since(record.access().last_access())
-            },
-        }
+    /// Evicts a record, unless a writer is at it, or it is another by now, or was read since it was chosen.
+    fn evict_victim(&self, victim: &Victim, now: Millis) -> bool {
+        let key = victim.key();
+        let Ok(pass) = self.gates.try_pass_to_evict(key) else {
+            return false;
+        };
+        let held = self.memory.record(key).filter(|held| victim.is(held));
+        let held = held.filter(|held| self.is_evictable(key, held, now) && !self.is_queued(key, held));
+        let Some(held) = held else {
+            return false;
+        };
+        self.evict_held(&pass, &held, now);
+        self.config.eviction.evicted(pass.hash(), now);
+        true
+    }
+}
+
+fn candidate(record: &Record, now: Millis) -> Candidate {
+    let gone = record.is_tombstone() || record.is_expired(now);
+    Candidate {
+        hits: if gone { 0 } else { record.access().hits() },
+        idle: if gone {
+            u64::MAX
+        } else {
+            now.since(record.access().last_access())
+        },
     }
 }
 
@@ -214,8 +231,12 @@ impl Tenant for Core {
             return false;
         }
         let now = self.now();
-        // Of its own, so that nobody else waits for a sample to be drawn.
-        let mut rng = lock(&self.rng).fork();
+        while let Some(victim) = self.next_victim() {
+            if self.evict_victim(&victim, now) {
+                return true;
+            }
+        }
+        let mut rng = lock(&self.victims).fork_rng();
         (0..SAMPLES).any(|_| {
             let drawn = self.memory.engine.sample(&mut rng, sample);
             self.evict_among(drawn, &mut rng, now)

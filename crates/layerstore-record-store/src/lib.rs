@@ -47,6 +47,7 @@ mod sweeper;
 mod tasks;
 mod telling;
 mod unresolved;
+mod victims;
 mod whole_map;
 mod write_path;
 

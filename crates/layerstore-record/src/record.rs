@@ -27,14 +27,16 @@ use crate::version::Version;
 /// assert!(record.is_expired(now.plus(60_000)));
 /// # Ok::<(), layerstore_record::ExpiryError>(())
 /// ```
+// In this order: beside the counts of its owners, which every reader writes, lies what a read asks, on one cache line or two.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Record {
+    access: AccessStats,
+    metadata: Metadata,
     value: RecordValue,
     version: Version,
-    metadata: Metadata,
     /// When the data store confirmed this version, 0 for not yet.
     stored: AtomicU64,
-    access: AccessStats,
 }
 
 /// Puts a record together.

@@ -7,7 +7,7 @@ use super::level::LockedStripe;
 use super::stripes::Stripes;
 
 /// How many records are drawn at a time: so many stripes are locked together, for some hundred nanoseconds.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 
 /// How often a few draws are made again because they fell into gaps, or records went meanwhile.
 const TRIES: usize = 32;

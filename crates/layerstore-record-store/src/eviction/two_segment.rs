@@ -1,9 +1,11 @@
+use std::sync::LazyLock;
+
 use super::ghost::Ghosts;
 use super::policy::{Candidate, EvictionPolicy};
 use layerstore_record::Millis;
 
 /// How many records are drawn.
-const SAMPLE: usize = 16;
+const SAMPLE: usize = 32;
 /// How many hits end a record's probation.
 const PROMOTION: u32 = 2;
 /// Probation is drained while it is above this share of memory, in percent; below it the main segment gives.
@@ -15,8 +17,8 @@ const GHOSTS: usize = 65_536;
 
 /// Evicts from two segments, told apart by their hits: records on probation, and those that were read twice.
 ///
-/// Probation keeps 10 to 25 % of memory, so that a scan passes through it without washing out what is read often; the
-/// victim is the record with the greatest idle time over `ln(2 + hits)` among 16 drawn. A key that comes back soon after
+/// Probation keeps 10 to 25 % of memory, so that a scan passes through it without washing out what is read often; of 32 records
+/// that are drawn, those four leave that have the greatest idle time over `ln(2 + hits)`. A key that comes back soon after
 /// it was evicted skips probation. After S3-FIFO (Yang et al., 2023) and Hyperbolic caching (Blankstein et al., 2017).
 #[derive(Debug)]
 pub struct TwoSegment {
@@ -58,7 +60,7 @@ impl EvictionPolicy for TwoSegment {
             _ => true,
         };
         let eligible = candidates.iter().enumerate().filter(|(_, one)| eligible(one));
-        // Each is weighed once, not once a comparison: a logarithm takes as long as all else here.
+        // Each is weighed once, not once a comparison.
         let weighed = eligible.map(|(index, one)| (index, worth(one)));
         weighed
             .max_by(|(_, one), (_, other)| one.total_cmp(other))
@@ -82,5 +84,19 @@ fn is_on_probation(candidate: &Candidate) -> bool {
 fn worth(candidate: &Candidate) -> f64 {
     let idle = u32::try_from(candidate.idle).unwrap_or(u32::MAX);
     // A record read within this very millisecond still differs from others by its hits.
-    (f64::from(idle) + 1.0) / (2.0 + f64::from(candidate.hits)).ln()
+    (f64::from(idle) + 1.0) / divisor(candidate.hits)
+}
+
+/// Returns `ln(2 + hits)`; of few hits it is worked out once, since a logarithm takes as long as all else here.
+fn divisor(hits: u32) -> f64 {
+    static OF_FEW: LazyLock<[f64; 64]> = LazyLock::new(|| {
+        let mut few = (0_u32..).map(logarithm);
+        std::array::from_fn(|_| few.next().unwrap_or_default())
+    });
+    let few = usize::try_from(hits).ok().and_then(|hits| OF_FEW.get(hits));
+    few.copied().unwrap_or_else(|| logarithm(hits))
+}
+
+fn logarithm(hits: u32) -> f64 {
+    (2.0 + f64::from(hits)).ln()
 }

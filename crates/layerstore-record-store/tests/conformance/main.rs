@@ -29,6 +29,7 @@ mod s4;
 mod s5;
 mod s5_overtaken;
 mod s6;
+mod s6_clock;
 mod s6_sweeps;
 mod s7;
 mod s7_waits;

@@ -205,3 +205,15 @@ fn r_clock_of_one_node_never_meets_that_of_another() {
     assert!(one.tick() < other.tick());
     assert_ne!(NodeId::random(), NodeId::random());
 }
+
+#[test]
+fn the_coarse_time_of_the_machine_is_a_tick_behind_the_exact_one_at_most() {
+    let before = SystemClock.now();
+    let coarse = SystemClock.coarse_now();
+    let after = SystemClock.now();
+    // A tick is ten milliseconds at most; a clock that is being set, and a machine that stands still, are given a second.
+    assert!(
+        before.since(coarse) < 1_000 && coarse.since(after) < 1_000,
+        "{before:?} {coarse:?} {after:?}"
+    );
+}
