@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use layerstore_data_store::{InMemoryDataStore, Include, MapDataStore, ScanRequest};
+use layerstore_data_store::{Include, MapDataStore, ScanRequest};
 use layerstore_engine::Cursor;
-use layerstore_record::{Clock, Hlc, Millis, NodeId, OrEntries, Record, RecordValue, Tags, Value, Version};
+use layerstore_record::{Hlc, NodeId, OrEntries, Record, RecordValue, Tags, Value, Version};
 use layerstore_record_store::{
     Compute, MergeSource, RecordErrorKind, RecordStore, ScanPlace, TryGet, WriteOptions,
 };
